@@ -1,0 +1,22 @@
+//! The store: journal, entity rows, command records, snapshots, subscriptions and read models.
+//!
+//! **Owns:** the [`Store`] seam and its SQL implementations. **Invariants:** an append is accepted
+//! only where the stream ends at the expected sequence and hash and the shard's epoch is the
+//! writer's; positions are dense and a reader that tails them misses nothing; snapshots and read
+//! models can be made again from the journal.
+//!
+//! **Deliberately absent:** entities and their rules. A store compares hashes and keeps bytes.
+
+#![warn(missing_docs)]
+
+pub mod chain;
+pub mod error;
+pub mod snapshot;
+pub mod store;
+
+pub use error::StoreError;
+pub use store::{
+    ApiKeyRow, BatchRow, ClaimOutcome, CommandRecord, Directory, DocumentChange, EntityRow,
+    Journal, Leases, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots,
+    Store, StreamAppend, Unit, UnitOutcome,
+};
