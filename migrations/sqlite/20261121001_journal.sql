@@ -10,7 +10,7 @@ CREATE TABLE entities (
     wake_at INTEGER,
     owes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX entities_owing ON entities (stream) WHERE owes = 1;
+CREATE INDEX entities_owing ON entities (stream) WHERE owes;
 CREATE INDEX entities_waking ON entities (wake_at) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE events (

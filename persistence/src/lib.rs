@@ -12,9 +12,11 @@
 pub mod chain;
 pub mod error;
 pub mod snapshot;
+mod sql;
 pub mod store;
 
 pub use error::StoreError;
+pub use sql::{PostgresOptions, SqlStore, SqliteOptions};
 pub use store::{
     ApiKeyRow, BatchRow, ClaimOutcome, CommandRecord, Directory, DocumentChange, EntityRow,
     Journal, Leases, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots,

@@ -76,6 +76,11 @@ pub trait DomainEvent: Clone + Debug + PartialEq + Send + Sync + Sized + 'static
     fn subject(&self) -> Option<&SubjectId> {
         None
     }
+
+    /// The key that the personal data is sealed under, once it has been encoded.
+    fn key_id(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// An event that this build can't read.
@@ -195,7 +200,7 @@ pub trait Entity: Send + Sync + Sized + 'static {
     /// What may happen to the entity.
     type Event: DomainEvent;
     /// The answer to an accepted command.
-    type Reply: Serialize;
+    type Reply: Serialize + Send;
     /// The answer to a refused command.
     type Rejection: Rejection;
     /// What a reader of the entity is shown.

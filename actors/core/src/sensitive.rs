@@ -84,6 +84,11 @@ impl<T> Sensitive<T> {
         &self.subject
     }
 
+    /// The key that it is sealed under, once it has been written down.
+    pub fn key_id(&self) -> Option<&str> {
+        self.sealed.get().map(|sealed| sealed.key_id.as_ref())
+    }
+
     /// The value, or `None` once it is erased. Every reader must say what it does then.
     #[must_use]
     pub const fn get(&self) -> Option<&T> {

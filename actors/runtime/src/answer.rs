@@ -106,6 +106,9 @@ pub enum Failure {
     /// Other writers kept getting in between.
     #[error("the entity was written by another owner again and again")]
     Conflict,
+    /// A command that this one was linked with was not accepted.
+    #[error("a command that this one was linked with was not accepted")]
+    Unlinked,
     /// The store can't be reached.
     #[error("the store is unavailable")]
     StoreUnavailable,
@@ -142,6 +145,7 @@ impl Failure {
             | Self::Crashed
             | Self::DeadlineExceeded
             | Self::Conflict
+            | Self::Unlinked
             | Self::StoreUnavailable
             | Self::StoreFull
             | Self::Damaged { .. }

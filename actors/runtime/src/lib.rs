@@ -1,13 +1,45 @@
-//! The shell around an entity.
+//! The shell around an entity: mailbox, host, region, writer, tickets, subscriptions.
+//!
+//! **Owns:** the path of a command from a region's door to its answer, and recovery. **Invariants:**
+//! nothing leaves an entity before the events behind it are durable; a new incarnation starts only
+//! when every ticket of the old one has ended; within the retention window a command takes effect
+//! at most once.
+//!
+//! **Deliberately absent:** business rules, HTTP, SQL. Panics of entities are caught here, in the
+//! host, and nowhere else.
 
 #![warn(missing_docs)]
 
 pub mod answer;
+mod batch;
+pub mod cell;
 pub mod clock;
+mod held;
+mod host;
 pub mod lease;
+mod life;
+pub mod link;
+pub mod mailbox;
+pub mod node;
+pub mod options;
+pub mod projection;
+pub mod recovery;
+pub mod region;
 pub mod registry;
+mod slot;
+pub mod subscription;
+pub mod task;
+pub mod ticket;
+mod window;
+pub mod writer;
 
 pub use answer::{Answer, Failure, Outcome, Request, View};
 pub use clock::{Clock, SystemClock};
 pub use lease::{ExclusiveLease, Lease};
+pub use link::LinkGroup;
+pub use node::{Node, NodeBuilder};
+pub use options::RuntimeOptions;
+pub use region::Region;
 pub use registry::{KindPort, Registry};
+pub use slot::Services;
+pub use writer::{Writer, WriterHandle};

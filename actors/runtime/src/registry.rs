@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use coppice_core::{EntityId, TenantId};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, Request, View};
+use crate::link::LinkGroup;
 
 /// One entity kind, with its types erased.
 pub trait KindPort: fmt::Debug + Send + Sync + 'static {
@@ -17,6 +18,21 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
 
     /// Delivers a command and waits for its answer, until its deadline and a little longer.
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>>;
+
+    /// As [`KindPort::ask`], for a part of a link group.
+    fn ask_linked(
+        &self,
+        request: Request,
+        group: Arc<LinkGroup>,
+    ) -> BoxFuture<'_, Result<Answer, Failure>> {
+        // A kind that can't link refuses its part, and with it the group.
+        drop(request);
+        group.break_up();
+        Box::pin(std::future::ready(Err(Failure::Unlinked)))
+    }
+
+    /// Ends every actor of the kind; the node is going down and takes nothing in any more.
+    fn stop(&self) {}
 
     /// Reads an entity, behind every command that was accepted before.
     fn view(
@@ -40,6 +56,11 @@ impl Registry {
         Self { kinds: Arc::new(kinds.into_iter().map(|port| (port.kind(), port)).collect()) }
     }
 
+    /// Ends every actor of every kind.
+    pub(crate) fn stop(&self) {
+        self.kinds.values().for_each(|port| port.stop());
+    }
+
     /// The names of all kinds, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.kinds.keys().copied()
@@ -51,6 +72,28 @@ impl Registry {
     /// [`Failure`], with its outcome.
     pub async fn ask(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
         self.port(kind)?.ask(request).await
+    }
+
+    /// Delivers commands to several entities that are accepted together or not at all. Each must
+    /// go to another entity.
+    pub async fn ask_linked(
+        &self,
+        requests: Vec<(&str, Request)>,
+    ) -> Vec<Result<Answer, Failure>> {
+        let group = Arc::new(LinkGroup::new(requests.len()));
+        let asked = requests.into_iter().map(|(kind, request)| {
+            let group = Arc::clone(&group);
+            async move {
+                match self.port(kind) {
+                    Ok(port) => port.ask_linked(request, group).await,
+                    Err(failure) => {
+                        group.break_up();
+                        Err(failure)
+                    }
+                }
+            }
+        });
+        join_all(asked).await
     }
 
     /// Reads an entity of a kind.

@@ -1,0 +1,381 @@
+//! One entity alive: its working state, and the decisions that it makes on it.
+//!
+//! The host decides ahead of the journal. Each decision goes to the writer as a ticket and the next
+//! one is made on the state after it, without waiting; that is what makes one hot entity fast. If
+//! a ticket falls, everything decided on top of it falls too, the state is read again, and the
+//! commands are decided again in their order.
+//!
+//! **Invariants:** nothing is answered from a state that isn't durable: what appends nothing (a
+//! read, a refusal, a repeat) waits behind the open tickets, and the lease is checked after it was
+//! evaluated. A life ends only when its last ticket has.
+//!
+//! **Who asks the command table.** A keyed command that isn't in the window is decided as if it
+//! were new: if it wasn't, its record meets the unique index and the store refuses the ticket as
+//! a duplicate. So a fresh key costs no read. Only what would be answered without an append (a
+//! refusal, an acceptance without events) asks the table first, and so do commands that recovery
+//! or a refused ticket has shown to be repeats.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+
+use coppice_core::{CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId};
+use coppice_persistence::CommandRecord;
+use tracing::{error, warn};
+
+use crate::answer::{Answer, Failure, View};
+use crate::cell::{Turn, Worker};
+use crate::held::{HeldCommand, HeldView};
+use crate::life::Life;
+use crate::mailbox::Bell;
+use crate::recovery;
+use crate::slot::{Delivery, Order, Slot, SlotBell};
+use crate::ticket::{Incarnation, Ticket, Writing};
+use crate::window::Answered;
+
+/// The worker behind an entity's bell.
+pub(crate) struct Host<K: Entity> {
+    slot: Arc<Slot<K>>,
+    life: Option<Life<K>>,
+    /// Set by the first turn: only then is there a cell whose end matters.
+    started: bool,
+    drained: Vec<Delivery<K>>,
+    tickets: Vec<Ticket>,
+}
+
+impl<K: Entity> Drop for Host<K> {
+    fn drop(&mut self) {
+        if self.started {
+            let _ = self.slot.mailbox.give_back(self.drained.drain(..));
+            self.slot.cell_ended();
+        }
+    }
+}
+
+/// What a keyed command is known to be.
+enum Repeat {
+    No,
+    Of(Answered),
+}
+
+impl<K: Entity> Worker for Host<K> {
+    async fn turn(&mut self) -> Turn {
+        self.started = true;
+        self.slot.mailbox.silence();
+        let Some((shard, epoch)) = self.slot.services.lease.owned(&self.slot.key) else {
+            self.fail_waiting(&Failure::NotOwner);
+            return Turn::Idle;
+        };
+        if !self.bury_ended(epoch) {
+            return Turn::Idle;
+        }
+        if self.life.is_none() {
+            if !self.slot.has_work() {
+                return Turn::Idle;
+            }
+            if let Err(failure) = self.recover(shard, epoch).await {
+                self.fail_waiting(&failure);
+                return Turn::Idle;
+            }
+        }
+        self.drain();
+        self.decide_drained().await;
+        self.submit();
+        if self.slot.has_work() && self.has_room() && self.slot.mailbox.ring() == Bell::Ring {
+            return Turn::More;
+        }
+        Turn::Idle
+    }
+}
+
+impl<K: Entity> Host<K> {
+    pub(crate) fn new(slot: Arc<Slot<K>>) -> Self {
+        Self { slot, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
+    }
+
+    /// Ends a life that has fallen, crashed or decides under an old epoch, once its tickets have
+    /// ended; false while it has to wait for that.
+    fn bury_ended(&mut self, epoch: Epoch) -> bool {
+        let Some(life) = &self.life else { return true };
+        let incarnation = &life.incarnation;
+        let ended =
+            life.crashed || incarnation.fall().is_some() || incarnation.epoch != epoch;
+        if !ended {
+            return true;
+        }
+        if incarnation.open() > 0 {
+            incarnation.host_waits();
+            // The last one may have ended between the two; then nobody is left to wake us.
+            if incarnation.open() > 0 {
+                return false;
+            }
+        }
+        self.life = None;
+        true
+    }
+
+    async fn recover(&mut self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
+        let services = &self.slot.services;
+        let recovered = recovery::recover::<K>(
+            services.store.as_ref(),
+            &self.slot.key,
+            services.vault.as_ref(),
+            services.options.read_page,
+        )
+        .await;
+        let recovered = recovered.inspect_err(|failure| {
+            error!(key = %self.slot.key, error = %failure, "entity can't be recovered");
+        })?;
+        let bell = Arc::new(SlotBell(Weak::clone(&Arc::downgrade(&self.slot))));
+        let incarnation = Incarnation::new(self.slot.key.clone(), shard, epoch, bell);
+        let mut life =
+            Life::new(Arc::new(incarnation), recovered, services.options.command_window);
+        life.look_up.extend(self.slot.answered_before.lock().drain(..));
+        self.life = Some(life);
+        Ok(())
+    }
+
+    /// Whether another decision may be open. Where it may not, the end of one wakes this host.
+    fn has_room(&self) -> bool {
+        let Some(life) = &self.life else { return true };
+        let open_max = self.slot.services.options.tickets_open_max;
+        if life.incarnation.open() < open_max {
+            return true;
+        }
+        life.incarnation.host_waits();
+        // One may have ended between the two; then nobody is left to wake us.
+        life.incarnation.open() < open_max
+    }
+
+    /// Takes what may be decided now: what fell first, then the mailbox.
+    fn drain(&mut self) {
+        let options = &self.slot.services.options;
+        let open = self.life.as_ref().map_or(0, |life| life.incarnation.open());
+        let room = options.tickets_open_max.saturating_sub(open).min(options.drain_batch);
+        self.drained.append(&mut self.slot.returned.lock());
+        let limit = room.saturating_sub(self.drained.len());
+        self.slot.mailbox.drain(limit, &mut self.drained);
+    }
+
+    async fn decide_drained(&mut self) {
+        let mut drained = std::mem::take(&mut self.drained).into_iter();
+        while let Some(delivery) = drained.next() {
+            if tokio::time::Instant::now() > delivery.deadline() {
+                delivery.fail(Failure::DeadlineExceeded);
+                continue;
+            }
+            match delivery {
+                Delivery::Command(order) => self.decide_order(order).await,
+                Delivery::View { deadline, reply } => self.show(deadline, reply),
+            }
+            if self.life.as_ref().is_none_or(|life| life.crashed) {
+                // The rest is decided by the next life, behind whatever of this one still falls.
+                let _ = self.slot.mailbox.give_back(drained);
+                return;
+            }
+        }
+    }
+
+    fn submit(&mut self) {
+        if let Some(life) = &self.life
+            && !self.tickets.is_empty()
+        {
+            life.incarnation.opened(self.tickets.len());
+            self.slot.services.writer.submit(&mut self.tickets);
+        }
+    }
+
+    fn fail_waiting(&mut self, failure: &Failure) {
+        self.drained.append(&mut self.slot.returned.lock());
+        self.slot.mailbox.drain(usize::MAX, &mut self.drained);
+        for delivery in self.drained.drain(..) {
+            delivery.fail(failure.clone());
+        }
+        self.slot.services.writer.nudge();
+    }
+
+    async fn decide_order(&mut self, order: Box<Order<K>>) {
+        if order.link.as_ref().is_some_and(|group| group.is_broken()) {
+            return order.fail(Failure::Unlinked);
+        }
+        let mut looked_up = false;
+        if let Some(body_hash) = order.keyed {
+            let Some(life) = &self.life else { return order.fail(Failure::Conflict) };
+            if let Some(answered) = life.window.get(order.id) {
+                let repeat = repeat(answered.clone(), body_hash);
+                return self.settle(order, repeat);
+            }
+            if life.look_up.contains(&order.id) {
+                looked_up = true;
+                match self.look_up(&order).await {
+                    Ok(Repeat::No) => {}
+                    Ok(Repeat::Of(answered)) => {
+                        return self.settle(order, repeat(answered, body_hash));
+                    }
+                    Err(failure) => return order.fail(failure),
+                }
+            }
+        }
+        let Some(decided) = self.decide(&order) else {
+            return order.fail(Failure::Crashed);
+        };
+        let appends = decided.as_ref().is_ok_and(|decision| !decision.events.is_empty());
+        if let (Some(body_hash), false, false) = (order.keyed, appends, looked_up) {
+            match self.look_up(&order).await {
+                Ok(Repeat::No) => {}
+                Ok(Repeat::Of(answered)) => return self.settle(order, repeat(answered, body_hash)),
+                Err(failure) => return order.fail(failure),
+            }
+        }
+        match decided {
+            Ok(decision) => self.accept(order, decision),
+            Err(rejection) => {
+                let failure =
+                    Failure::Rejected { code: rejection.code(), detail: rejection.to_string() };
+                self.settle(order, Err(failure));
+            }
+        }
+    }
+
+    /// Runs the entity's own code; `None` where it panicked, and then this life is over.
+    fn decide(
+        &mut self,
+        order: &Order<K>,
+    ) -> Option<Result<Decision<K::Event, K::Reply>, K::Rejection>> {
+        let life = self.life.as_mut()?;
+        let now = self.slot.services.clock.now().max(life.recorded_at);
+        let context = Context {
+            now,
+            key: &self.slot.key,
+            sequence: life.head.sequence,
+            command_id: order.id,
+            correlation: order.correlation,
+        };
+        let decide = || K::decide(&life.state, &order.command, &context);
+        let decided = catch_unwind(AssertUnwindSafe(decide)).ok();
+        if decided.is_none() {
+            warn!(key = %self.slot.key, command_id = %order.id, "entity crashed in decide");
+            life.crashed = true;
+        }
+        decided
+    }
+
+    /// Takes an accepted decision into the working state and makes its ticket.
+    fn accept(&mut self, order: Box<Order<K>>, decision: Decision<K::Event, K::Reply>) {
+        let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
+        let services = &self.slot.services;
+        let now = services.clock.now().max(life.recorded_at);
+        let vault = services.vault.as_ref();
+        let work = AssertUnwindSafe(|| life.apply(&order, &decision, now, vault));
+        let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
+        let reply = match applied {
+            Ok(reply) => reply,
+            Err(problem) => {
+                warn!(key = %self.slot.key, command_id = %order.id, problem, "entity crashed");
+                life.crashed = true;
+                return order.fail(Failure::Crashed);
+            }
+        };
+        let sequence = life.head.sequence;
+        let answer = Answer { sequence, reply: reply.clone(), repeated: false };
+        let events = std::mem::take(&mut life.chained);
+        if let Some(body_hash) = order.keyed {
+            let answered = Answered { body_hash, sequence, reply: reply.clone() };
+            life.window.insert(order.id, answered);
+        }
+        if events.is_empty() && order.keyed.is_none() && order.link.is_none() {
+            return self.settle(order, Ok(answer));
+        }
+        let record = |body_hash| CommandRecord {
+            command_id: order.id,
+            body_hash,
+            sequence,
+            reply,
+            recorded_at: now,
+        };
+        let writes = !events.is_empty() || order.keyed.is_some();
+        let expected = life.head_before(&events);
+        let writing = writes.then(|| Writing {
+            expected,
+            command: order.keyed.map(record),
+            wake_at: K::pending(&life.state).wake_at(),
+            owes: K::pending(&life.state).owes(),
+            snapshot: (!events.is_empty())
+                .then(|| life.snapshot_due(services.options.snapshot_every, now, vault))
+                .flatten(),
+            events,
+        });
+        let ticket = Ticket {
+            incarnation: Arc::clone(&life.incarnation),
+            writing,
+            link: order.link.clone(),
+            held: Box::new(HeldCommand::deciding(Arc::clone(&self.slot), order, answer)),
+        };
+        self.tickets.push(ticket);
+    }
+
+    /// Gives an answer that appends nothing: now if nothing is open before it, else behind it.
+    fn settle(&mut self, order: Box<Order<K>>, answer: Result<Answer, Failure>) {
+        if let Some(group) = &order.link {
+            group.break_up();
+            self.slot.services.writer.nudge();
+        }
+        let Some(life) = &self.life else { return order.fail(Failure::Conflict) };
+        let incarnation = Arc::clone(&life.incarnation);
+        let held = HeldCommand::settling(Arc::clone(&self.slot), order, answer, &incarnation);
+        self.finish(incarnation, Box::new(held));
+    }
+
+    fn show(
+        &mut self,
+        deadline: tokio::time::Instant,
+        reply: tokio::sync::oneshot::Sender<Result<View, Failure>>,
+    ) {
+        let Some(life) = &self.life else { return drop(reply.send(Err(Failure::Conflict))) };
+        let vault = self.slot.services.vault.as_ref();
+        let view = match life.view(vault) {
+            Ok(view) => view,
+            Err(problem) => {
+                error!(key = %self.slot.key, problem, "a view can't be written");
+                return drop(reply.send(Err(Failure::Crashed)));
+            }
+        };
+        let incarnation = Arc::clone(&life.incarnation);
+        let held =
+            HeldView::new(Arc::clone(&self.slot), &incarnation, deadline, reply, view);
+        self.finish(incarnation, Box::new(held));
+    }
+
+    fn finish(&mut self, incarnation: Arc<Incarnation>, held: Box<dyn crate::ticket::Held>) {
+        if self.tickets.is_empty() && incarnation.open() == 0 && incarnation.fall().is_none() {
+            return held.committed();
+        }
+        self.tickets.push(Ticket { incarnation, writing: None, link: None, held });
+    }
+
+    async fn look_up(&mut self, order: &Order<K>) -> Result<Repeat, Failure> {
+        // What is decided need not wait for this read.
+        self.submit();
+        let store = &self.slot.services.store;
+        let found = store.command(&self.slot.key, order.id).await;
+        let found = found.map_err(|error| recovery::failure(&self.slot.key, error))?;
+        Ok(found.map_or(Repeat::No, |record| {
+            Repeat::Of(Answered {
+                body_hash: record.body_hash,
+                sequence: record.sequence,
+                reply: record.reply,
+            })
+        }))
+    }
+}
+
+/// The first answer again, unless the body is another.
+fn repeat(answered: Answered, body_hash: Hash) -> Result<Answer, Failure> {
+    if answered.body_hash != body_hash {
+        return Err(Failure::KeyReused);
+    }
+    Ok(Answer { sequence: answered.sequence, reply: answered.reply, repeated: true })
+}
+
+/// Commands that are to be looked up before they are decided.
+pub(crate) type LookUp = HashSet<CommandId>;

@@ -1,0 +1,146 @@
+//! The working state of one incarnation, ahead of the journal by its open tickets.
+
+use std::sync::Arc;
+
+use coppice_core::canonical::state_digest;
+use coppice_core::envelope::EventBody;
+use coppice_core::sensitive::Vault;
+use coppice_core::{
+    Decision, DomainEvent, Entity, EventRecord, Sequence, StreamHead, Timestamp, invariants,
+};
+use coppice_persistence::{Snapshot, snapshot};
+use tracing::warn;
+
+use crate::answer::View;
+use crate::host::LookUp;
+use crate::recovery::{Recovered, in_vault};
+use crate::slot::Order;
+use crate::ticket::Incarnation;
+use crate::window::CommandWindow;
+
+pub(crate) struct Life<K: Entity> {
+    pub(crate) incarnation: Arc<Incarnation>,
+    pub(crate) state: K::State,
+    pub(crate) head: StreamHead,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) window: CommandWindow,
+    pub(crate) look_up: LookUp,
+    /// The entity's own code panicked: this state is not to be trusted any more.
+    pub(crate) crashed: bool,
+    /// The events of the decision in hand, chained.
+    pub(crate) chained: Vec<EventRecord>,
+    snapshot_at: Sequence,
+}
+
+impl<K: Entity> Life<K> {
+    pub(crate) fn new(
+        incarnation: Arc<Incarnation>,
+        recovered: Recovered<K::State>,
+        window: usize,
+    ) -> Self {
+        Self {
+            incarnation,
+            state: recovered.state,
+            head: recovered.head,
+            recorded_at: recovered.recorded_at,
+            window: CommandWindow::new(window),
+            look_up: recovered.causes,
+            crashed: false,
+            chained: Vec::new(),
+            snapshot_at: recovered.snapshot_at,
+        }
+    }
+
+    /// Writes down a decision's events, takes them into the state and gives the reply as JSON.
+    /// Events are encoded before they are applied: personal data is sealed once, and the state
+    /// then carries the same sealed bytes as the journal.
+    pub(crate) fn apply(
+        &mut self,
+        order: &Order<K>,
+        decision: &Decision<K::Event, K::Reply>,
+        now: Timestamp,
+        vault: Option<&Arc<dyn Vault>>,
+    ) -> Result<Box<str>, String> {
+        let problem = |error: serde_json::Error| error.to_string();
+        self.chained.clear();
+        let reply = in_vault(vault, || serde_json::to_string(&decision.reply)).map_err(problem)?;
+        let mut head = self.head;
+        for event in &decision.events {
+            let payload = in_vault(vault, || event.encode()).map_err(problem)?;
+            let event_type = event.event_type();
+            if !invariants::is_event_type(event_type) {
+                return Err(format!("{event_type} is no event type"));
+            }
+            let body = EventBody {
+                event_type: event_type.into(),
+                payload: payload.into(),
+                recorded_at: now,
+                causation: order.id,
+                correlation: order.correlation,
+                workflow: None,
+                policy_bundle: None,
+                subject: event.subject().cloned(),
+                key_id: event.key_id().map(Into::into),
+            };
+            let record = EventRecord::chain(head, body);
+            head = record.head();
+            self.chained.push(record);
+        }
+        let mut state = std::mem::take(&mut self.state);
+        for event in &decision.events {
+            state = K::evolve(state, event);
+        }
+        self.state = state;
+        self.head = head;
+        self.recorded_at = now;
+        Ok(reply.into())
+    }
+
+    /// Where the stream ended before these events, which are its last.
+    pub(crate) fn head_before(&self, events: &[EventRecord]) -> StreamHead {
+        events.first().map_or(self.head, |first| StreamHead {
+            sequence: Sequence(first.sequence.0 - 1),
+            hash: first.previous_hash,
+        })
+    }
+
+    /// A snapshot of the state, where enough events have come since the last one.
+    pub(crate) fn snapshot_due(
+        &mut self,
+        every: u64,
+        now: Timestamp,
+        vault: Option<&Arc<dyn Vault>>,
+    ) -> Option<Snapshot> {
+        if self.head.sequence.0 - self.snapshot_at.0 < every {
+            return None;
+        }
+        // Taken or not, the next try is as far away: a state that can't be written stays so.
+        self.snapshot_at = self.head.sequence;
+        let key = self.incarnation.key.clone();
+        let (state, digest) = in_vault(vault, || (snapshot::encode(&self.state), state_digest(&self.state)));
+        match (state, digest) {
+            (Ok(state), Ok(digest)) => Some(Snapshot {
+                key,
+                head: self.head,
+                layout: K::SNAPSHOT_LAYOUT,
+                digest,
+                state,
+                taken_at: now,
+            }),
+            (Err(error), _) => {
+                warn!(%key, %error, "state can't be written as a snapshot");
+                None
+            }
+            (_, Err(error)) => {
+                warn!(%key, %error, "state has no digest");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn view(&self, vault: Option<&Arc<dyn Vault>>) -> Result<View, String> {
+        let state = in_vault(vault, || serde_json::to_string(&K::view(&self.state)));
+        let state = state.map_err(|error| error.to_string())?;
+        Ok(View { sequence: self.head.sequence, state: state.into() })
+    }
+}

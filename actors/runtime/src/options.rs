@@ -1,0 +1,67 @@
+//! Every limit of the runtime, with its default and the reason for it.
+
+use std::time::Duration;
+
+/// Limits of a node's runtime.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// Commands that may wait in front of one entity. Default 1,024: at the slowest sensible
+    /// 1,000 commands a second it is a second's worth, about what a caller waits for.
+    pub mailbox_capacity: usize,
+    /// Commands that one turn of an entity takes. Default 256: one entity must not hold a worker
+    /// thread for longer than a commit takes.
+    pub drain_batch: usize,
+    /// Decisions of one entity that may await their commit. Default 1,024: enough to fill a batch
+    /// from one hot entity while another batch commits.
+    pub tickets_open_max: usize,
+    /// Tickets in one commit. Default 1,024: past it the append's time grows in proportion.
+    pub batch_tickets_max: usize,
+    /// Payload and reply bytes in one commit. Default 8 MiB, so that large events do not stretch a
+    /// commit to seconds.
+    pub batch_bytes_max: usize,
+    /// Events after which a snapshot is taken. Default 500: a tail of 500 replays in a few ms.
+    pub snapshot_every: u64,
+    /// Snapshots that may wait to be saved. Default 1,024; one that finds no place is left out.
+    pub snapshots_waiting_max: usize,
+    /// Answers to keyed commands that an entity remembers in memory. Default 256; older ones are
+    /// in the command table.
+    pub command_window: usize,
+    /// How long the answer to a keyed command is kept. Default 24 h.
+    pub command_retention: Duration,
+    /// Entities that a node keeps in memory. Default 1,000,000.
+    pub residents_max: usize,
+    /// How often a command is decided again after its ticket fell. Default 8: more means that two
+    /// owners write at once, which a lease is there to end.
+    pub redecisions_max: u8,
+    /// How long a caller waits past its deadline for the entity's own word. Default 250 ms.
+    pub answer_grace: Duration,
+    /// The first wait before an unavailable store is tried again; it doubles up to
+    /// `store_retry_max`. Default 10 ms.
+    pub store_retry_first: Duration,
+    /// The longest wait before an unavailable store is tried again. Default 1 s.
+    pub store_retry_max: Duration,
+    /// Events read at once in recovery and by subscriptions. Default 1,000.
+    pub read_page: usize,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            mailbox_capacity: 1_024,
+            drain_batch: 256,
+            tickets_open_max: 1_024,
+            batch_tickets_max: 1_024,
+            batch_bytes_max: 8 * 1_024 * 1_024,
+            snapshot_every: 500,
+            snapshots_waiting_max: 1_024,
+            command_window: 256,
+            command_retention: Duration::from_secs(24 * 60 * 60),
+            residents_max: 1_000_000,
+            redecisions_max: 8,
+            answer_grace: Duration::from_millis(250),
+            store_retry_first: Duration::from_millis(10),
+            store_retry_max: Duration::from_secs(1),
+            read_page: 1_000,
+        }
+    }
+}

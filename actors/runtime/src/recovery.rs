@@ -1,0 +1,182 @@
+//! From rows to a living state: snapshot if the journal agrees with it, then the tail.
+//!
+//! **Invariant:** every event that is applied has been checked against the chain, and the walk ends
+//! exactly where the entity's row says the stream ends. A snapshot that doesn't fit (another
+//! layout, bytes that don't read, a hash that the journal doesn't have) is ignored; a journal that
+//! doesn't fit is an error that names the stream and the event.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use coppice_core::sensitive::{Vault, with_vault};
+use coppice_core::{
+    CommandId, DomainEvent, Entity, Sequence, StreamHead, StreamKey, Timestamp, invariants,
+};
+use coppice_persistence::{EntityRow, Snapshot, Store, StoreError, snapshot};
+use tracing::warn;
+
+use crate::answer::Failure;
+
+/// An entity as its journal has it.
+#[derive(Debug)]
+pub struct Recovered<S> {
+    /// The state after the last event.
+    pub state: S,
+    /// Where the stream ends.
+    pub head: StreamHead,
+    /// The latest time that the stream recorded.
+    pub recorded_at: Timestamp,
+    /// The sequence that the snapshot used stands at; 0 where none was used.
+    pub snapshot_at: Sequence,
+    /// The commands behind the events that were replayed: a repeat of one is likely a retry.
+    pub causes: HashSet<CommandId>,
+}
+
+/// Runs work that reads or writes personal data, with the vault in scope where there is one.
+pub(crate) fn in_vault<R>(vault: Option<&Arc<dyn Vault>>, work: impl FnOnce() -> R) -> R {
+    match vault {
+        Some(vault) => with_vault(Arc::clone(vault), work),
+        None => work(),
+    }
+}
+
+/// Recovers an entity.
+///
+/// # Errors
+/// [`Failure::StoreUnavailable`], or [`Failure::Damaged`] naming what is wrong.
+pub async fn recover<K: Entity>(
+    store: &dyn Store,
+    key: &StreamKey,
+    vault: Option<&Arc<dyn Vault>>,
+    page: usize,
+) -> Result<Recovered<K::State>, Failure> {
+    let row = store.entity(key).await.map_err(|error| failure(key, error))?;
+    let genesis = StreamHead::genesis(key);
+    let Some(row) = row else { return Ok(fresh::<K>(genesis)) };
+    if row.key != *key {
+        return Err(damaged(key, "its row belongs to another entity"));
+    }
+    if row.head.sequence.0 == 0 {
+        return Ok(fresh::<K>(genesis));
+    }
+    match from_snapshot::<K>(store, key, &row, vault, page).await? {
+        Some(recovered) => Ok(recovered),
+        None => replay::<K>(store, fresh::<K>(genesis), key, &row, vault, page).await,
+    }
+}
+
+fn fresh<K: Entity>(head: StreamHead) -> Recovered<K::State> {
+    Recovered {
+        state: K::State::default(),
+        head,
+        recorded_at: Timestamp::EPOCH,
+        snapshot_at: Sequence(0),
+        causes: HashSet::new(),
+    }
+}
+
+async fn from_snapshot<K: Entity>(
+    store: &dyn Store,
+    key: &StreamKey,
+    row: &EntityRow,
+    vault: Option<&Arc<dyn Vault>>,
+    page: usize,
+) -> Result<Option<Recovered<K::State>>, Failure> {
+    let taken = match store.snapshot(key).await {
+        Ok(Some(taken)) => taken,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            warn!(%key, %error, "snapshot can't be read, replaying");
+            return Ok(None);
+        }
+    };
+    let Some(state) = usable::<K>(key, row, &taken, vault) else { return Ok(None) };
+    // The event at the snapshot's sequence tells whether the journal agrees with it.
+    let before = Sequence(taken.head.sequence.0 - 1);
+    let at = store.read_stream(key, before, 1).await.map_err(|error| failure(key, error))?;
+    let Some(event) = at.first().filter(|event| event.record.head() == taken.head) else {
+        warn!(%key, sequence = taken.head.sequence.0, "snapshot disagrees with the journal");
+        return Ok(None);
+    };
+    let start = Recovered {
+        state,
+        head: taken.head,
+        recorded_at: event.record.body.recorded_at,
+        snapshot_at: taken.head.sequence,
+        causes: HashSet::from([event.record.body.causation]),
+    };
+    replay::<K>(store, start, key, row, vault, page).await.map(Some)
+}
+
+/// The state of a snapshot, where it can be one of this stream.
+fn usable<K: Entity>(
+    key: &StreamKey,
+    row: &EntityRow,
+    taken: &Snapshot,
+    vault: Option<&Arc<dyn Vault>>,
+) -> Option<K::State> {
+    let sequence = taken.head.sequence.0;
+    if taken.layout != K::SNAPSHOT_LAYOUT || sequence == 0 || sequence > row.head.sequence.0 {
+        return None;
+    }
+    match in_vault(vault, || snapshot::decode::<K::State>(&taken.state)) {
+        Ok(state) => Some(state),
+        Err(error) => {
+            warn!(%key, sequence, %error, "snapshot does not read, replaying");
+            None
+        }
+    }
+}
+
+async fn replay<K: Entity>(
+    store: &dyn Store,
+    mut at: Recovered<K::State>,
+    key: &StreamKey,
+    row: &EntityRow,
+    vault: Option<&Arc<dyn Vault>>,
+    page: usize,
+) -> Result<Recovered<K::State>, Failure> {
+    while at.head.sequence < row.head.sequence {
+        let events = store
+            .read_stream(key, at.head.sequence, page)
+            .await
+            .map_err(|error| failure(key, error))?;
+        if events.is_empty() {
+            break;
+        }
+        for event in events {
+            // What was appended after the row was read belongs to the next look.
+            if event.record.sequence > row.head.sequence {
+                break;
+            }
+            at.head = invariants::check_link(at.head, &event.record)
+                .map_err(|fault| damaged(key, &fault.to_string()))?;
+            let body = &event.record.body;
+            let decoded = in_vault(vault, || K::Event::decode(&body.event_type, &body.payload))
+                .map_err(|error| {
+                    damaged(key, &format!("event {}: {error}", event.record.sequence))
+                })?;
+            at.recorded_at = at.recorded_at.max(body.recorded_at);
+            at.causes.insert(body.causation);
+            at.state = K::evolve(at.state, &decoded);
+        }
+    }
+    invariants::check_head(row.head, at.head).map_err(|fault| damaged(key, &fault.to_string()))?;
+    Ok(at)
+}
+
+fn damaged(key: &StreamKey, problem: &str) -> Failure {
+    Failure::Damaged { stream: key.to_string(), problem: problem.to_owned() }
+}
+
+pub(crate) fn failure(key: &StreamKey, error: StoreError) -> Failure {
+    match error {
+        StoreError::Unavailable { .. } => Failure::StoreUnavailable,
+        StoreError::Full => Failure::StoreFull,
+        fault @ (StoreError::Damaged { .. }
+        | StoreError::Unreadable { .. }
+        | StoreError::TooNew { .. }
+        | StoreError::Migration(_)
+        | StoreError::Invalid(_)) => damaged(key, &fault.to_string()),
+    }
+}

@@ -1,0 +1,283 @@
+//! Group commit across entities: the node's one writer takes every ticket that waits and commits
+//! them as one transaction; while it commits, the next batch gathers.
+//!
+//! **Invariants:** nothing of a ticket leaves before its events are durable; a refused entity
+//! never refuses another that it isn't linked with; a commit whose answer was lost is handed in
+//! again, which the store answers without writing twice, before anybody is told anything.
+//!
+//! The writer's task is never cancelled in the middle of a commit: it ends between batches.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use coppice_persistence::{Refusal, Snapshot, Store, StoreError, Unit, UnitOutcome};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
+use tracing::{error, warn};
+
+use crate::batch::{self, Batch};
+use crate::options::RuntimeOptions;
+use crate::ticket::{Fall, Ticket};
+
+/// Counts since the start; readers compute rates.
+#[derive(Debug, Default)]
+pub struct WriterCounters {
+    /// Commits that wrote something.
+    pub batches: AtomicU64,
+    /// Tickets that were committed.
+    pub committed: AtomicU64,
+    /// Tickets that fell.
+    pub fallen: AtomicU64,
+    /// Tries that ended without an answer from the store.
+    pub store_retries: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Intake {
+    tickets: Mutex<Vec<Ticket>>,
+    bell: Notify,
+    stopping: AtomicBool,
+    degraded: AtomicBool,
+    counters: WriterCounters,
+}
+
+/// Hands tickets to the writer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WriterHandle {
+    intake: Arc<Intake>,
+    commits: watch::Receiver<u64>,
+}
+
+impl WriterHandle {
+    /// Hands tickets in, in order. They must have been counted as open by their incarnation.
+    pub fn submit(&self, tickets: &mut Vec<Ticket>) {
+        for ticket in tickets.iter() {
+            if let Some(group) = &ticket.link {
+                group.arrive();
+            }
+        }
+        self.intake.tickets.lock().append(tickets);
+        self.intake.bell.notify_one();
+    }
+
+    /// Has the writer look again: a link group broke.
+    pub fn nudge(&self) {
+        self.intake.bell.notify_one();
+    }
+
+    /// Changes with every commit: what subscriptions wait on.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// Whether the store gives no answers at present.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.intake.degraded.load(Ordering::Relaxed)
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn counters(&self) -> &WriterCounters {
+        &self.intake.counters
+    }
+
+    /// Lets the writer end once nothing waits.
+    pub(crate) fn stop(&self) {
+        self.intake.stopping.store(true, Ordering::Release);
+        self.intake.bell.notify_one();
+    }
+}
+
+/// The writer, ready to run.
+pub struct Writer {
+    intake: Arc<Intake>,
+    commits: watch::Sender<u64>,
+    store: Arc<dyn Store>,
+    options: RuntimeOptions,
+    snapshots: mpsc::Sender<Snapshot>,
+    waiting: Vec<Ticket>,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// A writer on a store; snapshots of committed states go to `snapshots`.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        options: RuntimeOptions,
+        snapshots: mpsc::Sender<Snapshot>,
+    ) -> (Self, WriterHandle) {
+        let intake = Arc::new(Intake::default());
+        let (commits, commits_seen) = watch::channel(0);
+        let handle = WriterHandle { intake: Arc::clone(&intake), commits: commits_seen };
+        (Self { intake, commits, store, options, snapshots, waiting: Vec::new() }, handle)
+    }
+
+    /// Commits until told to stop and nothing waits.
+    pub async fn run(mut self) {
+        loop {
+            self.waiting.append(&mut self.intake.tickets.lock());
+            self.drop_fallen();
+            let batch = batch::take(&mut self.waiting, &self.options);
+            if !batch.tickets.is_empty() {
+                self.commit(batch).await;
+                continue;
+            }
+            if self.intake.stopping.load(Ordering::Acquire)
+                && self.intake.tickets.lock().is_empty()
+            {
+                // What waits now waits for a link that nobody is left to complete.
+                return;
+            }
+            self.intake.bell.notified().await;
+        }
+    }
+
+    /// Ends the tickets of fallen incarnations and of broken links, in order.
+    fn drop_fallen(&mut self) {
+        let untouched = |ticket: &Ticket| {
+            ticket.incarnation.fall().is_none()
+                && ticket.link.as_ref().is_none_or(|group| !group.is_broken())
+        };
+        if self.waiting.iter().all(untouched) {
+            return;
+        }
+        for ticket in std::mem::take(&mut self.waiting) {
+            if let Some(fall) = ticket.incarnation.fall() {
+                self.fall(ticket, fall);
+            } else if ticket.link.as_ref().is_some_and(|group| group.is_broken()) {
+                // What the entity decided after this part stands on a state that never was.
+                ticket.incarnation.let_fall(Fall::Reload);
+                self.fall(ticket, Fall::Unlinked);
+            } else {
+                self.waiting.push(ticket);
+            }
+        }
+    }
+
+    fn fall(&self, ticket: Ticket, fall: Fall) {
+        self.intake.counters.fallen.fetch_add(1, Ordering::Relaxed);
+        if let Some(group) = &ticket.link {
+            group.leave();
+            if fall != Fall::Reload {
+                group.break_up();
+                self.intake.bell.notify_one();
+            }
+        }
+        ticket.drop_with(fall);
+    }
+
+    async fn commit(&mut self, batch: Batch) {
+        let outcomes = self.append(&batch.units).await;
+        let Batch { tickets, units, unit_of, snapshots } = batch;
+        let falls: Vec<Option<Fall>> = tickets
+            .iter()
+            .zip(&unit_of)
+            .map(|(ticket, unit)| match (&outcomes, unit) {
+                (_, None) => None,
+                (Err(fall), Some(_)) => Some(*fall),
+                (Ok(outcomes), Some(unit)) => fall_of(ticket, &units[*unit], &outcomes[*unit]),
+            })
+            .collect();
+        if let Ok(outcomes) = &outcomes {
+            tell_duplicates(&tickets, &units, outcomes);
+        }
+        // Every incarnation of a refused unit falls before any of its tickets ends, so that no
+        // host takes a state for good that was never committed.
+        for (ticket, fall) in tickets.iter().zip(&falls) {
+            if let Some(fall) = fall {
+                ticket.incarnation.let_fall(*fall);
+            }
+        }
+        for (ticket, fall) in tickets.into_iter().zip(falls) {
+            match fall {
+                None => {
+                    self.intake.counters.committed.fetch_add(1, Ordering::Relaxed);
+                    ticket.commit();
+                }
+                Some(fall) => self.fall(ticket, fall),
+            }
+        }
+        let Ok(outcomes) = outcomes else { return };
+        for (unit, snapshot) in snapshots {
+            if outcomes[unit] == UnitOutcome::Committed {
+                // A cache: one that finds no place is taken again some hundred events later.
+                drop(self.snapshots.try_send(snapshot));
+            }
+        }
+        if outcomes.contains(&UnitOutcome::Committed) {
+            self.intake.counters.batches.fetch_add(1, Ordering::Relaxed);
+            self.commits.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Appends until the store says what became of it.
+    async fn append(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, Fall> {
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut wait = self.options.store_retry_first;
+        loop {
+            match self.store.append(units).await {
+                Ok(outcomes) => {
+                    self.intake.degraded.store(false, Ordering::Relaxed);
+                    return Ok(outcomes);
+                }
+                Err(StoreError::Unavailable { during, source }) => {
+                    self.intake.degraded.store(true, Ordering::Relaxed);
+                    self.intake.counters.store_retries.fetch_add(1, Ordering::Relaxed);
+                    warn!(during, error = %source, wait_ms = wait.as_millis(), "store gave no answer");
+                    tokio::time::sleep(wait).await;
+                    wait = next_wait(wait, self.options.store_retry_max);
+                }
+                Err(StoreError::Full) => {
+                    error!("store is full");
+                    return Err(Fall::Full);
+                }
+                Err(fault) => {
+                    error!(error = %fault, "store refused a batch");
+                    return Err(Fall::Store);
+                }
+            }
+        }
+    }
+}
+
+/// Tells each entity which of its commands the store had answered before.
+fn tell_duplicates(tickets: &[Ticket], units: &[Unit], outcomes: &[UnitOutcome]) {
+    for (unit, outcome) in units.iter().zip(outcomes) {
+        let UnitOutcome::Refused(refusals) = outcome else { continue };
+        for (index, refusal) in refusals {
+            let Refusal::Duplicate(commands) = refusal else { continue };
+            let stream = unit.appends[*index].key.stream();
+            let found = tickets.iter().find(|ticket| ticket.incarnation.key.stream() == stream);
+            if let Some(ticket) = found {
+                ticket.incarnation.answered_before(commands);
+            }
+        }
+    }
+}
+
+fn next_wait(wait: Duration, wait_max: Duration) -> Duration {
+    wait.saturating_mul(2).min(wait_max)
+}
+
+/// Why a ticket of a unit falls, if it does. In a refused unit the entities that aren't at fault
+/// only decide again.
+fn fall_of(ticket: &Ticket, unit: &Unit, outcome: &UnitOutcome) -> Option<Fall> {
+    let UnitOutcome::Refused(refusals) = outcome else { return None };
+    let stream = ticket.incarnation.key.stream();
+    let lost = refusals.iter().any(|(index, refusal)| {
+        *refusal == Refusal::Epoch && unit.appends[*index].key.stream() == stream
+    });
+    Some(if lost { Fall::NotOwner } else { Fall::Reload })
+}

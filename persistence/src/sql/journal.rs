@@ -1,0 +1,241 @@
+//! Reading the journal, and the append's front door.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
+use sqlx::AssertSqlSafe;
+
+use super::db::{limit_of, reading, writing};
+use super::rows::{
+    CommandTuple, ENTITY_COLUMNS, EVENT_COLUMNS, EntityTuple, EventTuple, JournalTuple,
+};
+use super::{Appender, Db, SqlStore, postgres, rows};
+use crate::error::StoreError;
+use crate::store::{BatchRow, CommandRecord, EntityRow, Journal, Unit, UnitOutcome};
+
+#[async_trait]
+impl Journal for SqlStore {
+    async fn append(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, StoreError> {
+        check_units(units)?;
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        match (&self.appender, &self.journal) {
+            (Appender::Sqlite(appender), _) => appender.append(units).await,
+            (Appender::Postgres, Db::Postgres(pool)) => postgres::append(pool, units).await,
+            (Appender::Postgres, Db::Sqlite { .. }) => {
+                Err(StoreError::Invalid("the appender is not the database's"))
+            }
+        }
+    }
+
+    async fn entity(&self, key: &StreamKey) -> Result<Option<EntityRow>, StoreError> {
+        let text = format!("SELECT {ENTITY_COLUMNS} FROM entities WHERE stream = $1");
+        let row: Option<EntityTuple> = reading!(&self.journal, "reading an entity", pool => {
+            sqlx::query_as(AssertSqlSafe(text))
+                .bind(key.stream().0.as_bytes().as_slice())
+                .fetch_optional(pool)
+                .await
+        })?;
+        row.as_ref().map(rows::entity).transpose()
+    }
+
+    async fn read_stream(
+        &self,
+        key: &StreamKey,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let text = format!(
+            "SELECT {EVENT_COLUMNS} FROM events WHERE stream = $1 AND sequence > $2 \
+             ORDER BY sequence LIMIT $3"
+        );
+        let found: Vec<EventTuple> = reading!(&self.journal, "reading a stream", pool => {
+            sqlx::query_as(AssertSqlSafe(text))
+                .bind(key.stream().0.as_bytes().as_slice())
+                .bind(after.to_i64())
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.into_iter().map(|row| rows::event(key.clone(), row)).collect()
+    }
+
+    async fn read_journal(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let text = "SELECT e.position, e.sequence, e.event_type, e.payload, e.recorded_at, \
+             e.causation, e.correlation, e.workflow, e.policy_bundle, e.subject, e.key_id, \
+             e.previous_hash, e.hash, n.tenant || '/' || n.kind || '/' || n.id \
+             FROM events e JOIN entities n ON n.stream = e.stream \
+             WHERE e.position > $1 ORDER BY e.position LIMIT $2";
+        let found: Vec<JournalTuple> = reading!(&self.journal, "reading the journal", pool => {
+            sqlx::query_as(text)
+                .bind(after.to_i64())
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.into_iter().map(rows::journal_event).collect()
+    }
+
+    async fn command(
+        &self,
+        key: &StreamKey,
+        id: CommandId,
+    ) -> Result<Option<CommandRecord>, StoreError> {
+        let text = "SELECT command_id, body_hash, sequence, reply, recorded_at FROM commands \
+             WHERE stream = $1 AND command_id = $2";
+        let row: Option<CommandTuple> = reading!(&self.journal, "reading a command", pool => {
+            sqlx::query_as(text)
+                .bind(key.stream().0.as_bytes().as_slice())
+                .bind(id.0.as_bytes().as_slice())
+                .fetch_optional(pool)
+                .await
+        })?;
+        row.map(rows::command).transpose()
+    }
+
+    async fn recent_commands(
+        &self,
+        key: &StreamKey,
+        limit: usize,
+    ) -> Result<Vec<CommandRecord>, StoreError> {
+        let text = "SELECT command_id, body_hash, sequence, reply, recorded_at FROM commands \
+             WHERE stream = $1 ORDER BY number DESC LIMIT $2";
+        let found: Vec<CommandTuple> = reading!(&self.journal, "reading commands", pool => {
+            sqlx::query_as(text)
+                .bind(key.stream().0.as_bytes().as_slice())
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.into_iter().map(rows::command).collect()
+    }
+
+    async fn drop_commands(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        // Rows are in order of time by their number, so the oldest are the first: the inner query
+        // reads no more than `limit` rows whatever the table holds.
+        let text = "DELETE FROM commands WHERE number IN (SELECT number FROM \
+             (SELECT number, recorded_at FROM commands ORDER BY number LIMIT $1) AS oldest \
+             WHERE recorded_at < $2)";
+        writing!(&self.journal, "dropping old commands", pool => {
+            sqlx::query(text)
+                .bind(limit_of(limit))
+                .bind(before.as_micros())
+                .execute(pool)
+                .await
+                .map(|result| result.rows_affected())
+        })
+    }
+
+    async fn entities(
+        &self,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        self.entity_page("TRUE", after, limit).await
+    }
+
+    async fn owing(
+        &self,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        self.entity_page("owes", after, limit).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<EntityRow>, StoreError> {
+        let text = format!(
+            "SELECT {ENTITY_COLUMNS} FROM entities WHERE wake_at IS NOT NULL AND wake_at <= $1 \
+             ORDER BY wake_at LIMIT $2"
+        );
+        let found: Vec<EntityTuple> = reading!(&self.journal, "reading due timers", pool => {
+            sqlx::query_as(AssertSqlSafe(text))
+                .bind(now.as_micros())
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.iter().map(rows::entity).collect()
+    }
+
+    async fn batches(&self, after: u64, limit: usize) -> Result<Vec<BatchRow>, StoreError> {
+        let text = "SELECT number, first_position, last_position, previous_hash, hash \
+             FROM batches WHERE number > $1 ORDER BY number LIMIT $2";
+        let found: Vec<(i64, i64, i64, Vec<u8>, Vec<u8>)> =
+            reading!(&self.journal, "reading batches", pool => {
+                sqlx::query_as(text)
+                    .bind(after.cast_signed())
+                    .bind(limit_of(limit))
+                    .fetch_all(pool)
+                    .await
+            })?;
+        found.iter().map(batch).collect()
+    }
+}
+
+impl SqlStore {
+    async fn entity_page(
+        &self,
+        condition: &'static str,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        // The empty blob sorts before every stream id.
+        let start: &[u8] = after.as_ref().map_or(&[], |stream| stream.0.as_bytes());
+        let text = format!(
+            "SELECT {ENTITY_COLUMNS} FROM entities WHERE {condition} AND stream > $1 \
+             ORDER BY stream LIMIT $2"
+        );
+        let found: Vec<EntityTuple> = reading!(&self.journal, "reading entities", pool => {
+            sqlx::query_as(AssertSqlSafe(text))
+                .bind(start)
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.iter().map(rows::entity).collect()
+    }
+}
+
+fn batch(row: &(i64, i64, i64, Vec<u8>, Vec<u8>)) -> Result<BatchRow, StoreError> {
+    Ok(BatchRow {
+        number: row.0.cast_unsigned(),
+        first: Position::from_i64(row.1),
+        last: Position::from_i64(row.2),
+        previous_hash: rows::hash("batches", &row.3)?,
+        hash: rows::hash("batches", &row.4)?,
+    })
+}
+
+/// The rules of a batch that no database would tell us about in time.
+fn check_units(units: &[Unit]) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    for unit in units {
+        if unit.appends.is_empty() {
+            return Err(StoreError::Invalid("a unit without appends"));
+        }
+        for append in &unit.appends {
+            if !seen.insert(append.key.stream()) {
+                return Err(StoreError::Invalid("a stream stands twice in a batch"));
+            }
+            if append.events.is_empty() && append.commands.is_empty() {
+                return Err(StoreError::Invalid("an append without events and commands"));
+            }
+            let mut head = append.expected;
+            for event in &append.events {
+                debug_assert_eq!(
+                    coppice_core::invariants::check_link(head, event),
+                    Ok(event.head()),
+                    "events are chained before they are handed to the store"
+                );
+                head = event.head();
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The store on a SQL database: the same text on SQLite and PostgreSQL wherever it can be.
+//!
+//! What differs is in [`sqlite`] and [`postgres`]: how to connect, and the append, which each
+//! database does in the way that costs it least.
+
+mod db;
+mod directory;
+mod journal;
+mod leases;
+mod migrations;
+mod postgres;
+mod read_models;
+mod rows;
+mod snapshots;
+mod sqlite;
+
+use std::path::Path;
+
+pub use self::postgres::PostgresOptions;
+pub use self::sqlite::SqliteOptions;
+
+use self::db::Db;
+use self::sqlite::SqliteAppender;
+use crate::error::StoreError;
+
+/// A [`Store`](crate::Store) on SQLite or PostgreSQL.
+#[derive(Debug)]
+pub struct SqlStore {
+    journal: Db,
+    /// Snapshots, subscriptions and documents; on SQLite in a file of their own.
+    read_side: Db,
+    appender: Appender,
+}
+
+#[derive(Debug)]
+enum Appender {
+    Sqlite(SqliteAppender),
+    Postgres,
+}
+
+impl SqlStore {
+    /// Opens (and creates or migrates) the embedded store in a directory. The caller holds the
+    /// directory's lock: SQLite has one writer, and it is this process.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] for a database of a newer build, [`StoreError::Migration`] and
+    /// [`StoreError::Unavailable`].
+    pub async fn open_sqlite(
+        directory: &Path,
+        options: SqliteOptions,
+    ) -> Result<Self, StoreError> {
+        let journal = sqlite::open_journal(directory, &options).await?;
+        let read_side = sqlite::open_read_side(directory, &options).await?;
+        let appender = Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?));
+        Ok(Self { journal, read_side, appender })
+    }
+
+    /// Connects to a PostgreSQL database (15 or newer) and migrates it.
+    ///
+    /// # Errors
+    /// As [`SqlStore::open_sqlite`].
+    pub async fn open_postgres(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let pool = postgres::connect(url, &options).await?;
+        migrations::run_postgres(&pool).await?;
+        let db = Db::Postgres(pool);
+        Ok(Self { journal: db.clone(), read_side: db, appender: Appender::Postgres })
+    }
+
+    /// Closes every connection; what is running is finished first.
+    pub async fn close(&self) {
+        self.journal.close().await;
+        self.read_side.close().await;
+    }
+}

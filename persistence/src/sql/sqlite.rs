@@ -1,0 +1,127 @@
+//! The embedded store: two SQLite files in one directory, each with one writer connection.
+//!
+//! **Invariants:** the journal is written with `synchronous=FULL` in WAL mode, so that a commit
+//! that was answered survives a power cut; whoever opens the directory holds its lock, so that the
+//! appender may keep the journal's tail in memory.
+
+mod append;
+mod script;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub(super) use self::append::SqliteAppender;
+use super::db::Db;
+use super::migrations;
+use crate::error::StoreError;
+
+/// Limits of the embedded store.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Connections that read the journal, and as many that read the read side. Each is a thread.
+    /// Default 4: twice the cores of a small machine, since a reader waits for the disk.
+    pub readers: u32,
+    /// Page cache of each connection, KiB. Default 65,536: the index pages of a few million events.
+    pub cache_kib: u32,
+    /// The largest the journal file may become, in pages of 4,096 bytes; 0 for no limit of ours.
+    pub pages_max: u32,
+    /// How long a statement waits for another process that holds the file, such as a backup.
+    /// Default 5 s.
+    pub busy_timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            cache_kib: 65_536,
+            pages_max: 0,
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Prepared statements kept per writer connection: the append's scripts differ by their row counts,
+/// up to [`script::ROWS_MAX`] for each of its parts.
+const STATEMENTS_MAX: usize = 512;
+
+pub(super) async fn open_journal(
+    directory: &Path,
+    options: &SqliteOptions,
+) -> Result<Db, StoreError> {
+    let db = open(&directory.join("journal.db"), SqliteSynchronous::Full, options).await?;
+    migrations::run_sqlite_journal(&db.write_pool_sqlite()?).await?;
+    Ok(db)
+}
+
+/// The read side can be made again from the journal, so it need not wait for the disk.
+pub(super) async fn open_read_side(
+    directory: &Path,
+    options: &SqliteOptions,
+) -> Result<Db, StoreError> {
+    let options = SqliteOptions { pages_max: 0, ..options.clone() };
+    let db = open(&directory.join("read.db"), SqliteSynchronous::Normal, &options).await?;
+    migrations::run_sqlite_read_side(&db.write_pool_sqlite()?).await?;
+    Ok(db)
+}
+
+async fn open(
+    file: &Path,
+    synchronous: SqliteSynchronous,
+    options: &SqliteOptions,
+) -> Result<Db, StoreError> {
+    let common = SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(options.busy_timeout)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .foreign_keys(true)
+        .pragma("cache_size", format!("-{}", options.cache_kib))
+        .pragma("wal_autocheckpoint", "16000")
+        .pragma("journal_size_limit", "134217728")
+        .disable_statement_logging();
+    let mut writer = common
+        .clone()
+        .create_if_missing(true)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .thread_name(|_| "sqlite-writer".to_owned());
+    if options.pages_max > 0 {
+        writer = writer.pragma("max_page_count", options.pages_max.to_string());
+    }
+    let write = pool(1).connect_with(writer).await;
+    let write = write.map_err(|error| classify("opening the database", error))?;
+    let reader = common.read_only(true).thread_name(|id| format!("sqlite-reader-{id}"));
+    let read = pool(options.readers).connect_with(reader).await;
+    let read = read.map_err(|error| classify("opening the database", error))?;
+    Ok(Db::Sqlite { read, write })
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        // A connection to a file does not go stale; the check would be a round trip to its thread.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// The primary result code, without what SQLite adds in the higher bits.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<i32>().ok().map(|extended| extended & 0xff)
+}
+
+const SQLITE_FULL: i32 = 13;
+
+/// What a caller can do about a driver's error.
+pub(super) fn classify(during: &'static str, error: sqlx::Error) -> StoreError {
+    match primary_code(&error) {
+        Some(SQLITE_FULL) => StoreError::Full,
+        _ => StoreError::Unavailable { during, source: error },
+    }
+}

@@ -1,0 +1,159 @@
+//! One suite for every store: in memory, on SQLite and on PostgreSQL. What passes here may stand
+//! under the runtime.
+//!
+//! Each case is a function over a fresh store; the table below makes a test of it for each kind of
+//! store, so that `sqlite::a_refusal_leaves_no_trace` says which failed.
+
+#[path = "store_conformance/append.rs"]
+mod append;
+#[path = "store_conformance/backend.rs"]
+mod backend;
+#[path = "store_conformance/commands.rs"]
+mod commands;
+#[path = "store_conformance/directory.rs"]
+mod directory;
+#[path = "store_conformance/fences.rs"]
+mod fences;
+#[path = "store_conformance/fixture.rs"]
+mod fixture;
+#[path = "store_conformance/journal.rs"]
+mod journal;
+#[path = "store_conformance/leases.rs"]
+mod leases;
+#[path = "store_conformance/read_models.rs"]
+mod read_models;
+#[path = "store_conformance/resubmission.rs"]
+mod resubmission;
+#[path = "store_conformance/scans.rs"]
+mod scans;
+#[path = "store_conformance/snapshots.rs"]
+mod snapshots;
+#[path = "store_conformance/units.rs"]
+mod units;
+
+macro_rules! suite {
+    ($backend:ident: $($module:ident { $($case:ident)* })*) => {
+        mod $backend {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let opened = crate::backend::$backend().await;
+                    crate::$module::$case(std::sync::Arc::clone(&opened.store)).await;
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! suites {
+    ($($backend:ident)*) => { $(
+        suite! { $backend:
+            append {
+                a_megabyte_passes_whole
+                a_stream_is_read_in_pages
+                an_empty_batch_does_nothing
+                an_entity_row_stands_where_its_stream_ends
+                an_event_reads_back_byte_for_byte
+                five_hundred_units_commit_in_one_batch
+                streams_of_other_kinds_and_tenants_are_apart
+                two_thousand_events_commit_in_one_batch
+            }
+            commands {
+                a_command_is_found_by_its_stream_and_id
+                old_commands_are_dropped_by_age
+                recent_commands_come_latest_first
+                records_and_events_mix_in_one_batch
+                records_before_the_first_event_make_no_entity
+                records_without_events_move_nothing
+            }
+            directory {
+                a_key_is_revoked_by_its_own_tenant
+                a_key_reads_back_as_it_was
+                a_tenant_exists_once_it_is_added
+                adding_a_tenant_again_changes_nothing
+                keys_are_found_by_their_whole_prefix
+            }
+            fences {
+                a_dropped_command_is_forgotten
+                a_former_owner_is_refused
+                a_head_at_another_sequence_is_refused
+                a_head_with_another_hash_is_refused
+                a_new_stream_begins_at_its_own_genesis
+                a_refusal_leaves_no_trace
+                a_unit_that_is_there_in_part_is_refused
+                an_answered_command_is_of_its_stream
+                an_unclaimed_shard_accepts_nothing
+                another_epoch_is_refused
+                answered_commands_are_named
+                pipelined_appends_fall_with_the_first
+                the_first_reason_in_order_is_the_answer
+            }
+            journal {
+                batches_are_read_in_pages
+                batches_chain_over_their_events
+                positions_stay_dense_after_refusals
+                tailing_misses_nothing_while_writers_append
+                the_journal_is_read_in_pages
+            }
+            leases {
+                a_claim_of_no_shards_is_invalid
+                a_claim_takes_every_shard_under_new_epochs
+                a_former_owner_renews_nothing
+                a_lease_without_end_says_so
+                a_released_lease_is_free_at_once
+                a_renewal_extends_the_lease
+                a_renewal_of_what_is_lost_extends_nothing
+                a_running_lease_holds_others_off
+                an_ended_lease_is_succeeded_by_anyone
+                of_competing_claims_exactly_one_is_granted
+                only_the_same_owner_succeeds_itself_and_only_when_asked
+            }
+            read_models {
+                a_step_from_elsewhere_writes_nothing
+                a_step_may_be_large
+                a_step_moves_the_offset_from_where_it_stands
+                documents_are_paged_bytewise
+                documents_change_in_order
+                events_are_parked_and_released
+                of_competing_steps_exactly_one_is_taken
+                parked_streams_are_told
+            }
+            resubmission {
+                a_record_reads_back_as_it_was
+                a_refused_unit_again_is_refused_again
+                another_answer_to_the_same_command_is_a_duplicate
+                old_and_new_units_are_told_apart_in_one_batch
+                records_that_are_there_in_part_are_a_duplicate
+                the_same_records_again_are_committed_once
+                the_same_unit_after_a_succession_is_committed
+                the_same_unit_after_its_records_were_dropped_is_committed
+                the_same_unit_again_is_committed_once
+                the_same_unit_from_many_at_once_is_committed_once
+            }
+            scans {
+                due_entities_come_earliest_first
+                entities_are_paged_in_order_of_stream_id
+                owing_entities_come_and_go_with_their_events
+            }
+            snapshots {
+                a_snapshot_is_not_judged_by_the_store
+                a_snapshot_of_the_same_point_takes_its_place
+                a_snapshot_reads_back_as_it_was
+                of_two_snapshots_in_one_call_the_newer_stays
+                the_newest_snapshot_stays
+            }
+            units {
+                a_command_twice_in_one_append_is_invalid
+                a_duplicate_takes_its_whole_unit
+                keys_that_look_alike_are_apart
+                linked_appends_commit_together
+                of_competing_writers_exactly_one_wins
+                one_refusal_takes_its_whole_unit_and_no_neighbour
+                opposite_orders_of_streams_do_not_deadlock
+                what_breaks_the_rules_is_invalid
+            }
+        }
+    )* };
+}
+
+suites! { memory sqlite }

@@ -1,0 +1,107 @@
+//! Scans over entity rows: all, owing, due.
+
+use std::sync::Arc;
+
+use coppice_core::{StreamId, StreamKey};
+use coppice_persistence::{EntityRow, Store};
+
+use crate::fixture::*;
+
+fn ids(rows: &[EntityRow]) -> Vec<StreamId> {
+    rows.iter().map(|row| row.key.stream()).collect()
+}
+
+/// Twenty-three streams in order of their ids.
+fn sorted_keys() -> Vec<StreamKey> {
+    let mut keys: Vec<_> = (0..23).map(|number| key(&format!("c{number}"))).collect();
+    keys.sort_by_key(StreamKey::stream);
+    keys
+}
+
+/// All pages of a scan, each checked to be no longer than asked for.
+macro_rules! pages {
+    ($store:expr, $scan:ident, $limit:expr) => {{
+        let mut rows: Vec<EntityRow> = Vec::new();
+        loop {
+            let after = rows.last().map(|row| row.key.stream());
+            let page = $store.$scan(after, $limit).await.unwrap();
+            assert!(page.len() <= $limit);
+            if page.is_empty() {
+                break rows;
+            }
+            rows.extend(page);
+        }
+    }};
+}
+
+/// In bytewise order of their stream ids, each once, whatever the page.
+pub(crate) async fn entities_are_paged_in_order_of_stream_id(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    assert_eq!(store.entities(None, 9).await.unwrap(), []);
+    let keys = sorted_keys();
+    for key in keys.iter().rev() {
+        write(&*store, &pen, key, 2).await;
+    }
+    let expected: Vec<_> = keys.iter().map(StreamKey::stream).collect();
+    for limit in [1, 5, 23, 100] {
+        assert_eq!(ids(&pages!(store, entities, limit)), expected, "pages of {limit}");
+    }
+    let rows = store.entities(None, 100).await.unwrap();
+    for row in rows {
+        assert_eq!(store.entity(&row.key).await.unwrap(), Some(row));
+    }
+    assert_eq!(store.entities(None, 0).await.unwrap(), []);
+}
+
+/// Those that owe, in order; they come and go with their events.
+pub(crate) async fn owing_entities_come_and_go_with_their_events(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    let keys = sorted_keys();
+    let mut heads = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        let draft = pen.new(key).events(1).owes(number % 3 == 0);
+        heads.push(draft.head());
+        commit(&*store, &[draft.unit()]).await;
+    }
+    let every_third: Vec<_> = keys.iter().step_by(3).map(StreamKey::stream).collect();
+    for limit in [1, 3, 100] {
+        assert_eq!(ids(&pages!(store, owing, limit)), every_third, "pages of {limit}");
+    }
+    // The first owes no more, the second does now, and the last event of each stands.
+    let first = pen.at(&keys[0], heads[0]).events(1).owes(false);
+    let second = pen.at(&keys[1], heads[1]).events(1).owes(true);
+    commit(&*store, &[first.unit(), second.unit()]).await;
+    let mut expected = every_third;
+    expected[0] = keys[1].stream();
+    assert_eq!(ids(&store.owing(None, 100).await.unwrap()), expected);
+    assert!(store.owing(None, 100).await.unwrap().iter().all(|row| row.owes));
+}
+
+/// Those whose timer is due, earliest first; they move with their events.
+pub(crate) async fn due_entities_come_earliest_first(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    let timers = [("a", Some(30)), ("b", None), ("c", Some(10)), ("d", Some(-20)), ("e", Some(40))];
+    let mut heads = std::collections::BTreeMap::new();
+    for (id, wake_at) in timers {
+        let draft = pen.new(&key(id)).events(1).wakes(wake_at.map(at));
+        heads.insert(id, draft.head());
+        commit(&*store, &[draft.unit()]).await;
+    }
+    let due = async |now, limit| {
+        let rows = store.due(at(now), limit).await.unwrap();
+        rows.iter().map(|row| row.key.id().as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(due(-21, 9).await, [""; 0]);
+    assert_eq!(due(10, 9).await, ["d", "c"]);
+    assert_eq!(due(100, 9).await, ["d", "c", "a", "e"]);
+    assert_eq!(due(100, 2).await, ["d", "c"]);
+    assert_eq!(due(100, 0).await, [""; 0]);
+    // One timer goes, one moves behind the others, one is set.
+    let moves = [("d", None), ("c", Some(35)), ("b", Some(5))];
+    for (id, wake_at) in moves {
+        let draft = pen.at(&key(id), heads[id]).events(1).wakes(wake_at.map(at));
+        commit(&*store, &[draft.unit()]).await;
+    }
+    assert_eq!(due(100, 9).await, ["b", "a", "c", "e"]);
+    assert_eq!(due(5, 9).await, ["b"]);
+}
