@@ -1,1 +1,23 @@
-//! placeholder
+//! The gateway and the node behind it.
+//!
+//! **Owns:** settings, authentication, routes, connections, the composition root and the commands
+//! of the `coppice` binary. **Invariant:** every answer to a request that could be read carries an
+//! `x-request-id`, and every error is a problem body that says what became of the request.
+//!
+//! **Deliberately absent:** rules about entities. A command goes through as the bytes it came as.
+
+pub mod auth;
+pub mod body;
+pub mod bootstrap;
+pub mod commands;
+pub mod compose;
+pub mod config;
+pub mod exchange;
+pub mod logging;
+mod metered;
+pub mod problem;
+pub mod registry;
+pub mod routes;
+pub mod serve;
+pub mod state;
+pub mod verification;

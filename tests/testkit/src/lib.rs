@@ -1,1 +1,37 @@
-//! placeholder
+//! What the tests of the whole house stand on.
+//!
+//! | Module | What it is for |
+//! |---|---|
+//! | [`memory`] | a store in memory with fault points at every step, for simulations |
+//! | [`clock`], [`lease`], [`random`] | time, ownership and chance that a test decides |
+//! | [`history`], [`checker`] | what clients saw, and whether the journal bears it out |
+//! | [`sandbox`], [`binary`], [`client`] | the real binary as a process, and a client that speaks to it |
+//! | [`proxy`] | cuts and stalls between a store and its PostgreSQL |
+//!
+//! **Deliberately absent:** sleeps and retries that would hide a flaw. Whoever waits, waits for a
+//! condition with a deadline.
+
+#![warn(missing_docs)]
+
+pub mod binary;
+pub mod checker;
+pub mod client;
+pub mod clock;
+pub mod history;
+pub mod lease;
+pub mod memory;
+// pub mod postgres;
+pub mod proxy;
+pub mod random;
+pub mod sandbox;
+
+pub use binary::binary;
+pub use checker::{Checker, Summary, Violation, read_whole_journal};
+pub use client::Client;
+pub use clock::VirtualClock;
+pub use history::{Completion, History, Op, OpId};
+pub use lease::TestLease;
+pub use memory::{Action, Faults, Hold, MemoryStore, Point, Times};
+pub use proxy::Proxy;
+pub use random::Random;
+pub use sandbox::Sandbox;

@@ -43,8 +43,9 @@ pub(crate) async fn an_event_reads_back_byte_for_byte(store: Arc<dyn Store>) {
         key_id: Some(String::new().into()),
     };
     let early = EventBody { recorded_at: at(i64::MIN), ..body("{}") };
-    let empty = EventBody { workflow: Some("".into()), policy_bundle: Some("".into()), ..body("{}") };
-    let mut draft = pen.new(&key).body(full).body(early).body(empty);
+    let empty =
+        EventBody { workflow: Some("".into()), policy_bundle: Some("".into()), ..body("{}") };
+    let mut draft = pen.begin(&key).body(full).body(early).body(empty);
     for payload in PAYLOADS {
         draft = draft.event(payload);
     }
@@ -55,9 +56,9 @@ pub(crate) async fn an_event_reads_back_byte_for_byte(store: Arc<dyn Store>) {
     assert_eq!(records, draft.append.events);
     assert!(read.iter().all(|event| event.key == key));
     assert_eq!(journal(&*store).await, read);
-    let head = read.iter().try_fold(StreamHead::genesis(&key), |head, event| {
-        check_link(head, &event.record)
-    });
+    let head = read
+        .iter()
+        .try_fold(StreamHead::genesis(&key), |head, event| check_link(head, &event.record));
     assert_eq!(head, Ok(draft.head()));
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn an_entity_row_stands_where_its_stream_ends(store: Arc<dyn St
     let pen = claim(&*store, "a").await;
     let key = key("c");
     assert_eq!(store.entity(&key).await.unwrap(), None);
-    let first = pen.new(&key).events(2).wakes(Some(at(-5))).owes(true);
+    let first = pen.begin(&key).events(2).wakes(Some(at(-5))).owes(true);
     let second = pen.at(&key, first.head()).events(1).wakes(Some(at(i64::MAX)));
     let third = pen.at(&key, second.head()).events(1);
     for draft in [first, second, third] {
@@ -122,11 +123,9 @@ pub(crate) async fn a_megabyte_passes_whole(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     let text = format!("\"{}\"", "\u{e9}\u{1f600}ab".repeat(131_072));
     assert!(text.len() >= 1_048_576);
-    let reply = coppice_persistence::CommandRecord {
-        reply: text.clone().into(),
-        ..record(7, Sequence(1))
-    };
-    let draft = pen.new(&key("c")).event(&text).record(reply.clone());
+    let reply =
+        coppice_persistence::CommandRecord { reply: text.clone().into(), ..record(7, Sequence(1)) };
+    let draft = pen.begin(&key("c")).event(&text).record(reply.clone());
     commit(&*store, &[draft.unit()]).await;
     assert_eq!(payloads(&stream(&*store, &key("c")).await), [text]);
     assert_eq!(store.command(&key("c"), command_id(7)).await.unwrap(), Some(reply));
@@ -135,7 +134,7 @@ pub(crate) async fn a_megabyte_passes_whole(store: Arc<dyn Store>) {
 /// Two thousand events of one stream in one append, with as many command records.
 pub(crate) async fn two_thousand_events_commit_in_one_batch(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let draft = (0..2_000_u32).fold(pen.new(&key("c")), |draft, number| {
+    let draft = (0..2_000_u32).fold(pen.begin(&key("c")), |draft, number| {
         draft.event(&format!(r#"{{"n":{number}}}"#)).command(number.into())
     });
     commit(&*store, &[draft.clone().unit()]).await;
@@ -152,11 +151,11 @@ pub(crate) async fn two_thousand_events_commit_in_one_batch(store: Arc<dyn Store
 pub(crate) async fn five_hundred_units_commit_in_one_batch(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     let keys: Vec<_> = (0..500).map(|number| key(&format!("c{number}"))).collect();
-    let taken = pen.new(&keys[250]).events(1);
+    let taken = pen.begin(&keys[250]).events(1);
     commit(&*store, &[taken.unit()]).await;
     let units: Vec<_> = (0..)
         .zip(&keys)
-        .map(|(number, key)| pen.new(key).events(1 + number % 3).command(number as u128).unit())
+        .map(|(number, key)| pen.begin(key).events(1 + number % 3).command(number as u128).unit())
         .collect();
     let outcomes = store.append(&units).await.unwrap();
     for (number, outcome) in outcomes.iter().enumerate() {

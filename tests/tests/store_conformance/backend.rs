@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coppice_persistence::{SqlStore, SqliteOptions, Store};
+use coppice_persistence::{PostgresOptions, SqlStore, SqliteOptions, Store};
 use coppice_testkit::MemoryStore;
 use tempfile::TempDir;
 
@@ -20,4 +20,15 @@ pub(crate) async fn sqlite() -> Opened {
     let home = tempfile::tempdir().unwrap();
     let store = SqlStore::open_sqlite(home.path(), SqliteOptions::default()).await.unwrap();
     Opened { store: Arc::new(store), _home: Some(home) }
+}
+
+pub(crate) async fn postgres() -> Opened {
+    use sqlx::Connection;
+    let server = std::env::var("CONF_PG").unwrap();
+    let name = format!("c{}", uuid::Uuid::new_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    let url = format!("{server}/{name}");
+    let store = SqlStore::open_postgres(&url, PostgresOptions::default()).await.unwrap();
+    Opened { store: Arc::new(store), _home: None }
 }

@@ -15,7 +15,7 @@ async fn recent(store: &dyn Store, id: &str, limit: usize) -> Vec<u128> {
 /// By stream and id, and by nothing else.
 pub(crate) async fn a_command_is_found_by_its_stream_and_id(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let draft = pen.new(&key("c")).event("1").command(1);
+    let draft = pen.begin(&key("c")).event("1").command(1);
     commit(&*store, &[draft.clone().unit()]).await;
     let found = store.command(&key("c"), command_id(1)).await.unwrap();
     assert_eq!(found.as_ref(), draft.append.commands.first());
@@ -27,11 +27,11 @@ pub(crate) async fn a_command_is_found_by_its_stream_and_id(store: Arc<dyn Store
 /// this stream only.
 pub(crate) async fn recent_commands_come_latest_first(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").command(9).command(3).command(7);
+    let first = pen.begin(&key("c")).event("1").command(9).command(3).command(7);
     let second = pen.at(&key("c"), first.head()).command(1).command(8);
     let early = CommandRecord { recorded_at: at(5), ..record(2, second.head().sequence) };
     let third = pen.at(&key("c"), second.head()).event("2").record(early);
-    commit(&*store, &[first.unit(), pen.new(&key("d")).event("1").command(100).unit()]).await;
+    commit(&*store, &[first.unit(), pen.begin(&key("d")).event("1").command(100).unit()]).await;
     commit(&*store, &[second.unit()]).await;
     commit(&*store, &[third.unit()]).await;
     assert_eq!(recent(&*store, "c", 100).await, [2, 8, 1, 7, 3, 9]);
@@ -70,7 +70,7 @@ pub(crate) async fn old_commands_are_dropped_by_age(store: Arc<dyn Store>) {
 /// An accepted command that changed nothing: a record and no event, no batch, no move.
 pub(crate) async fn records_without_events_move_nothing(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).events(2).wakes(Some(at(5))).owes(true);
+    let first = pen.begin(&key("c")).events(2).wakes(Some(at(5))).owes(true);
     commit(&*store, &[first.clone().unit()]).await;
     let row = store.entity(&key("c")).await.unwrap();
     let only = pen.at(&key("c"), first.head()).command(1).wakes(Some(at(5))).owes(true);
@@ -87,15 +87,15 @@ pub(crate) async fn records_without_events_move_nothing(store: Arc<dyn Store>) {
 /// The same on a stream that has no events: it has no row before and none after, and begins later.
 pub(crate) async fn records_before_the_first_event_make_no_entity(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    commit(&*store, &[pen.new(&key("c")).command(1).unit()]).await;
-    commit(&*store, &[pen.new(&key("c")).command(2).unit()]).await;
+    commit(&*store, &[pen.begin(&key("c")).command(1).unit()]).await;
+    commit(&*store, &[pen.begin(&key("c")).command(2).unit()]).await;
     assert_eq!(store.entity(&key("c")).await.unwrap(), None);
     assert_eq!(store.entities(None, 9).await.unwrap(), []);
     assert_eq!(recent(&*store, "c", 9).await, [2, 1]);
     assert_eq!(batches(&*store).await, []);
     let duplicate = [(0, Refusal::Duplicate(vec![command_id(2)]))];
-    refuse(&*store, pen.new(&key("c")).event("1").command(2).unit(), &duplicate).await;
-    let first = pen.new(&key("c")).event("1").command(3);
+    refuse(&*store, pen.begin(&key("c")).event("1").command(2).unit(), &duplicate).await;
+    let first = pen.begin(&key("c")).event("1").command(3);
     commit(&*store, &[first.clone().unit()]).await;
     let row = store.entity(&key("c")).await.unwrap();
     assert_eq!(row.map(|row| row.head), Some(first.head()));
@@ -108,8 +108,8 @@ pub(crate) async fn records_and_events_mix_in_one_batch(store: Arc<dyn Store>) {
     let head = write(&*store, &pen, &key("c"), 3).await;
     let units = [
         pen.at(&key("c"), head).command(1).unit(),
-        linked([pen.new(&key("x")).command(1), pen.new(&key("y")).event("1").command(1)]),
-        pen.new(&key("z")).event("1").unit(),
+        linked([pen.begin(&key("x")).command(1), pen.begin(&key("y")).event("1").command(1)]),
+        pen.begin(&key("z")).event("1").unit(),
     ];
     commit(&*store, &units).await;
     commit(&*store, &units).await;

@@ -10,18 +10,18 @@ use crate::fixture::*;
 /// An append behind the head or ahead of it.
 pub(crate) async fn a_head_at_another_sequence_is_refused(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).events(1);
+    let first = pen.begin(&key("c")).events(1);
     let second = pen.at(&key("c"), first.head()).events(1);
     let third = pen.at(&key("c"), second.head()).events(1);
     let head = [(0, Refusal::Head)];
     // Ahead of a stream that has no events at all, and of one that has.
     refuse(&*store, second.clone().unit(), &head).await;
-    commit(&*store, &[first.clone().unit(), ]).await;
+    commit(&*store, &[first.clone().unit()]).await;
     refuse(&*store, third.clone().unit(), &head).await;
     commit(&*store, &[second.unit()]).await;
     // Behind, with other events than those that are there.
     refuse(&*store, pen.at(&key("c"), first.head()).event("other").unit(), &head).await;
-    refuse(&*store, pen.new(&key("c")).event("other").unit(), &head).await;
+    refuse(&*store, pen.begin(&key("c")).event("other").unit(), &head).await;
     commit(&*store, &[third.unit()]).await;
     assert_eq!(stream(&*store, &key("c")).await.len(), 3);
 }
@@ -54,7 +54,7 @@ pub(crate) async fn a_new_stream_begins_at_its_own_genesis(store: Arc<dyn Store>
 pub(crate) async fn another_epoch_is_refused(store: Arc<dyn Store>) {
     claim(&*store, "a").await;
     let pen = claim(&*store, "b").await;
-    let draft = pen.new(&key("c")).events(1);
+    let draft = pen.begin(&key("c")).events(1);
     let epoch = draft.append.epoch;
     for other in [Epoch(0), Epoch(epoch.0 - 1), epoch.next()] {
         refuse(&*store, draft.clone().epoch(other).unit(), &[(0, Refusal::Epoch)]).await;
@@ -65,12 +65,12 @@ pub(crate) async fn another_epoch_is_refused(store: Arc<dyn Store>) {
 /// Nobody owns the shard: nobody's append is accepted.
 pub(crate) async fn an_unclaimed_shard_accepts_nothing(store: Arc<dyn Store>) {
     let pen = Pen { epochs: (0..SHARDS).map(|id| (coppice_core::ShardId(id), Epoch(0))).collect() };
-    let draft = pen.new(&key("c")).events(1);
+    let draft = pen.begin(&key("c")).events(1);
     for epoch in [Epoch(0), Epoch(1)] {
         refuse(&*store, draft.clone().epoch(epoch).unit(), &[(0, Refusal::Epoch)]).await;
     }
     let pen = claim(&*store, "a").await;
-    let mut beyond = pen.new(&key("c")).events(1);
+    let mut beyond = pen.begin(&key("c")).events(1);
     beyond.append.shard = coppice_core::ShardId(u16::MAX);
     refuse(&*store, beyond.unit(), &[(0, Refusal::Epoch)]).await;
 }
@@ -100,7 +100,7 @@ pub(crate) async fn pipelined_appends_fall_with_the_first(store: Arc<dyn Store>)
     let other = pen.at(&key("c"), ten).event("b11");
     commit(&*store, &[other.clone().unit()]).await;
 
-    let neighbour = pen.new(&key("d")).events(1);
+    let neighbour = pen.begin(&key("d")).events(1);
     let head = Refused(vec![(0, Refusal::Head)]);
     let outcomes = store.append(&[eleven.clone().unit(), neighbour.unit()]).await.unwrap();
     assert_eq!(outcomes, [head.clone(), Committed]);
@@ -115,7 +115,7 @@ pub(crate) async fn pipelined_appends_fall_with_the_first(store: Arc<dyn Store>)
 /// The ids that were answered before are named, and only those.
 pub(crate) async fn answered_commands_are_named(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").command(1).command(2);
+    let first = pen.begin(&key("c")).event("1").command(1).command(2);
     commit(&*store, &[first.clone().unit()]).await;
     let again = pen.at(&key("c"), first.head()).event("2");
     let one = again.clone().command(3).command(2);
@@ -134,14 +134,14 @@ pub(crate) async fn answered_commands_are_named(store: Arc<dyn Store>) {
 /// An id means a command of one stream; elsewhere it is another command.
 pub(crate) async fn an_answered_command_is_of_its_stream(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let units = ["c", "d"].map(|id| pen.new(&key(id)).event("1").command(1).unit());
+    let units = ["c", "d"].map(|id| pen.begin(&key(id)).event("1").command(1).unit());
     commit(&*store, &units).await;
 }
 
 /// Once a record is dropped its id may be used anew.
 pub(crate) async fn a_dropped_command_is_forgotten(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").command(1);
+    let first = pen.begin(&key("c")).event("1").command(1);
     commit(&*store, &[first.clone().unit()]).await;
     assert_eq!(store.drop_commands(at(NOW.as_micros() + 1), 10).await.unwrap(), 1);
     commit(&*store, &[pen.at(&key("c"), first.head()).event("2").command(1).unit()]).await;
@@ -150,16 +150,16 @@ pub(crate) async fn a_dropped_command_is_forgotten(store: Arc<dyn Store>) {
 /// Already committed, then epoch, then head, then duplicate: the first that holds is the answer.
 pub(crate) async fn the_first_reason_in_order_is_the_answer(store: Arc<dyn Store>) {
     let former = claim(&*store, "a").await;
-    let first = former.new(&key("c")).event("1").command(1);
+    let first = former.begin(&key("c")).event("1").command(1);
     commit(&*store, &[first.clone().unit()]).await;
     let pen = claim(&*store, "b").await;
     // In the journal already, under an epoch, a head and a command that are all past.
     commit(&*store, &[first.clone().unit()]).await;
     // Epoch, head and duplicate.
-    let other = former.new(&key("c")).event("other").command(1);
+    let other = former.begin(&key("c")).event("other").command(1);
     refuse(&*store, other.unit(), &[(0, Refusal::Epoch)]).await;
     // Head and duplicate.
-    let other = pen.new(&key("c")).event("other").command(1);
+    let other = pen.begin(&key("c")).event("other").command(1);
     refuse(&*store, other.unit(), &[(0, Refusal::Head)]).await;
     // Duplicate.
     let other = pen.at(&key("c"), first.head()).event("other").command(1);
@@ -169,7 +169,7 @@ pub(crate) async fn the_first_reason_in_order_is_the_answer(store: Arc<dyn Store
 /// Nothing of a refused append is kept.
 pub(crate) async fn a_refusal_leaves_no_trace(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let draft = pen.new(&key("c")).event("1").command(1).wakes(Some(at(1))).owes(true);
+    let draft = pen.begin(&key("c")).event("1").command(1).wakes(Some(at(1))).owes(true);
     refuse(&*store, draft.epoch(Epoch(99)).unit(), &[(0, Refusal::Epoch)]).await;
     assert_eq!(store.entity(&key("c")).await.unwrap(), None);
     assert_eq!(store.command(&key("c"), command_id(1)).await.unwrap(), None);
@@ -183,7 +183,7 @@ pub(crate) async fn a_refusal_leaves_no_trace(store: Arc<dyn Store>) {
 /// A unit whose first events are in the journal and whose last aren't was never committed.
 pub(crate) async fn a_unit_that_is_there_in_part_is_refused(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let one = pen.new(&key("c")).event("1");
+    let one = pen.begin(&key("c")).event("1");
     let two = one.clone().event("2");
     commit(&*store, &[one.unit()]).await;
     refuse(&*store, two.unit(), &[(0, Refusal::Head)]).await;

@@ -72,12 +72,8 @@ pub(crate) async fn claim(store: &dyn Store, owner: &str) -> Pen {
     for holder in ["a", "b"] {
         store.release(holder).await.unwrap();
     }
-    let wish = ShardClaim {
-        owner: owner.to_owned(),
-        count: SHARDS,
-        duration: None,
-        succeed_own: false,
-    };
+    let wish =
+        ShardClaim { owner: owner.to_owned(), count: SHARDS, duration: None, succeed_own: false };
     match store.claim(&wish).await.unwrap() {
         ClaimOutcome::Granted(epochs) => Pen { epochs },
         ClaimOutcome::Held { owner, remaining } => panic!("held by {owner} for {remaining:?}"),
@@ -108,7 +104,7 @@ impl Pen {
     }
 
     /// An append to a stream that has no events.
-    pub(crate) fn new(&self, key: &StreamKey) -> Draft {
+    pub(crate) fn begin(&self, key: &StreamKey) -> Draft {
         self.at(key, StreamHead::genesis(key))
     }
 }
@@ -186,8 +182,13 @@ pub(crate) async fn refuse(store: &dyn Store, unit: Unit, reasons: &[(usize, Ref
 }
 
 /// Writes a few events to a stream and gives its head.
-pub(crate) async fn write(store: &dyn Store, pen: &Pen, key: &StreamKey, count: usize) -> StreamHead {
-    let draft = pen.new(key).events(count);
+pub(crate) async fn write(
+    store: &dyn Store,
+    pen: &Pen,
+    key: &StreamKey,
+    count: usize,
+) -> StreamHead {
+    let draft = pen.begin(key).events(count);
     let head = draft.head();
     commit(store, &[draft.unit()]).await;
     head

@@ -38,8 +38,7 @@ fn check_batches(batches: &[BatchRow], events: &[StoredEvent]) {
         rest = after;
         assert_eq!(covered[0].position, batch.first);
         let hashes = covered.iter().map(|event| event.record.hash);
-        let hash =
-            chain::batch_hash(previous.hash, batch.number, batch.first, batch.last, hashes);
+        let hash = chain::batch_hash(previous.hash, batch.number, batch.first, batch.last, hashes);
         assert_eq!(batch.hash, hash, "batch {}", batch.number);
         previous = batch.clone();
     }
@@ -50,9 +49,9 @@ fn check_batches(batches: &[BatchRow], events: &[StoredEvent]) {
 pub(crate) async fn positions_stay_dense_after_refusals(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     write(&*store, &pen, &key("c"), 2).await;
-    let good = |id: &str| pen.new(&key(id)).events(2).unit();
-    let bad = |id: &str| pen.new(&key(id)).events(2).epoch(Epoch(0)).unit();
-    let bad_pair = linked(["p", "c"].map(|id| pen.new(&key(id)).event("other")));
+    let good = |id: &str| pen.begin(&key(id)).events(2).unit();
+    let bad = |id: &str| pen.begin(&key(id)).events(2).epoch(Epoch(0)).unit();
+    let bad_pair = linked(["p", "c"].map(|id| pen.begin(&key(id)).event("other")));
     store.append(&[bad("x"), bad("y")]).await.unwrap();
     store.append(&[good("d"), bad("x"), good("e"), bad_pair, good("f")]).await.unwrap();
     store.append(&[good("d"), good("e")]).await.unwrap();
@@ -73,7 +72,7 @@ pub(crate) async fn batches_chain_over_their_events(store: Arc<dyn Store>) {
             .map(|number| {
                 let key = key(&format!("c{}", (round + number) % 7));
                 let head = heads.get(&key.stream()).copied();
-                let draft = head.map_or_else(|| pen.new(&key), |head| pen.at(&key, head));
+                let draft = head.map_or_else(|| pen.begin(&key), |head| pen.at(&key, head));
                 let draft = draft.events(1 + (round * number) % 5).command(round as u128);
                 heads.insert(key.stream(), draft.head());
                 draft.unit()
@@ -108,9 +107,8 @@ pub(crate) async fn the_journal_is_read_in_pages(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     write(&*store, &pen, &key("c"), 3).await;
     write(&*store, &pen, &key("d"), 4).await;
-    let page = async |after, limit| {
-        positions(&store.read_journal(Position(after), limit).await.unwrap())
-    };
+    let page =
+        async |after, limit| positions(&store.read_journal(Position(after), limit).await.unwrap());
     assert_eq!(page(0, 5).await, [1, 2, 3, 4, 5]);
     assert_eq!(page(5, 5).await, [6, 7]);
     assert_eq!(page(7, 5).await, [0; 0]);
@@ -134,7 +132,7 @@ pub(crate) async fn tailing_misses_nothing_while_writers_append(store: Arc<dyn S
         let (store, pen) = (Arc::clone(&store), pen.clone());
         tasks.spawn(async move {
             let key = key(&format!("w{writer}"));
-            let mut draft = pen.new(&key);
+            let mut draft = pen.begin(&key);
             for _ in 0..ROUNDS {
                 let next = draft.events(usize::try_from(EVENTS).unwrap());
                 let head = next.head();

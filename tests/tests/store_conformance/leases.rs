@@ -124,7 +124,11 @@ pub(crate) async fn a_renewal_of_what_is_lost_extends_nothing(store: Arc<dyn Sto
         epochs.extend(changes.iter().map(|(shard, epoch)| (ShardId(*shard), Epoch(*epoch))));
         epochs
     };
-    assert_eq!(epochs, { let mut expected = all(1); expected.insert(ShardId(0), Epoch(2)); expected });
+    assert_eq!(epochs, {
+        let mut expected = all(1);
+        expected.insert(ShardId(0), Epoch(2));
+        expected
+    });
     let lost = [
         ("another's name", "b", epochs.clone()),
         ("an older epoch", "a", with(&[(0, 1)])),

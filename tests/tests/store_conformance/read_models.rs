@@ -118,7 +118,8 @@ pub(crate) async fn documents_change_in_order(store: Arc<dyn Store>) {
 /// Pages of a model and tenant, in bytewise order of ids whatever the database's language.
 pub(crate) async fn documents_are_paged_bytewise(store: Arc<dyn Store>) {
     // In bytewise order: capitals before underscore before small letters before accents.
-    let ids = ["-", "10", "9", "A", "B", "Z", "_", "a", "a b", "a-", "aB", "ab", "\u{e4}", "\u{1f600}"];
+    let ids =
+        ["-", "10", "9", "A", "B", "Z", "_", "a", "a b", "a-", "aB", "ab", "\u{e4}", "\u{1f600}"];
     let mut changes: Vec<_> = ids.iter().map(|id| change("t", id, Some(id))).collect();
     changes.reverse();
     changes.push(change("u", "b", Some("u's")));
@@ -172,7 +173,8 @@ pub(crate) async fn events_are_parked_and_released(store: Arc<dyn Store>) {
     assert_eq!(stored, [parked(10, c)]);
     assert_eq!(store.parked("other", Position(0), 9).await.unwrap(), []);
     // Released without moving on, beside a position that isn't parked.
-    advance(&*store, &Progress { released: vec![Position(10), Position(11)], ..step(12, 12) }).await;
+    advance(&*store, &Progress { released: vec![Position(10), Position(11)], ..step(12, 12) })
+        .await;
     assert_eq!(positions(0, 9).await, [9, 12]);
 }
 

@@ -11,7 +11,7 @@ use crate::fixture::*;
 /// Once, however often it is handed in.
 pub(crate) async fn the_same_unit_again_is_committed_once(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").event("2").command(1).command(2);
+    let first = pen.begin(&key("c")).event("1").event("2").command(1).command(2);
     for _ in 0..3 {
         commit(&*store, &[first.clone().unit()]).await;
     }
@@ -30,7 +30,7 @@ pub(crate) async fn the_same_unit_again_is_committed_once(store: Arc<dyn Store>)
 /// Also where another owner has taken over and gone on.
 pub(crate) async fn the_same_unit_after_a_succession_is_committed(store: Arc<dyn Store>) {
     let former = claim(&*store, "a").await;
-    let first = former.new(&key("c")).event("1").command(1);
+    let first = former.begin(&key("c")).event("1").command(1);
     commit(&*store, &[first.clone().unit()]).await;
     let pen = claim(&*store, "b").await;
     commit(&*store, &[first.clone().unit()]).await;
@@ -47,7 +47,7 @@ pub(crate) async fn the_same_unit_after_its_records_were_dropped_is_committed(
     store: Arc<dyn Store>,
 ) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").command(1);
+    let first = pen.begin(&key("c")).event("1").command(1);
     commit(&*store, &[first.clone().unit()]).await;
     store.drop_commands(at(i64::MAX), 10).await.unwrap();
     commit(&*store, &[first.unit()]).await;
@@ -58,11 +58,11 @@ pub(crate) async fn the_same_unit_after_its_records_were_dropped_is_committed(
 /// A linked unit again, beside units that are new and units that are refused.
 pub(crate) async fn old_and_new_units_are_told_apart_in_one_batch(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let pair = linked(["x", "y"].map(|id| pen.new(&key(id)).event("1").command(1)));
-    let single = pen.new(&key("z")).event("1").unit();
+    let pair = linked(["x", "y"].map(|id| pen.begin(&key(id)).event("1").command(1)));
+    let single = pen.begin(&key("z")).event("1").unit();
     commit(&*store, &[pair.clone(), single.clone()]).await;
-    let new = pen.new(&key("new")).event("1").unit();
-    let wrong = pen.new(&key("wrong"));
+    let new = pen.begin(&key("new")).event("1").unit();
+    let wrong = pen.begin(&key("wrong"));
     let wrong = wrong.epoch(coppice_core::Epoch(9)).event("1").unit();
     let outcomes = store.append(&[wrong, pair, new, single]).await.unwrap();
     let refused = Refused(vec![(0, Refusal::Epoch)]);
@@ -123,7 +123,7 @@ pub(crate) async fn records_that_are_there_in_part_are_a_duplicate(store: Arc<dy
 pub(crate) async fn a_refused_unit_again_is_refused_again(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     let head = write(&*store, &pen, &key("c"), 1).await;
-    let unit = pen.new(&key("c")).event("other").command(1).unit();
+    let unit = pen.begin(&key("c")).event("other").command(1).unit();
     refuse(&*store, unit.clone(), &[(0, Refusal::Head)]).await;
     refuse(&*store, unit, &[(0, Refusal::Head)]).await;
     commit(&*store, &[pen.at(&key("c"), head).event("other").command(1).unit()]).await;
@@ -135,8 +135,8 @@ pub(crate) async fn the_same_unit_from_many_at_once_is_committed_once(store: Arc
     for round in 0..10 {
         let [left, right] = ["l", "r"].map(|side| key(&format!("{side}{round}")));
         let units = vec![
-            linked([&left, &right].map(|key| pen.new(key).events(3).command(1))),
-            pen.new(&key(&format!("s{round}"))).event("1").unit(),
+            linked([&left, &right].map(|key| pen.begin(key).events(3).command(1))),
+            pen.begin(&key(&format!("s{round}"))).event("1").unit(),
         ];
         let mut tries = JoinSet::new();
         for _ in 0..6 {

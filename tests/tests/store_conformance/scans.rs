@@ -59,7 +59,7 @@ pub(crate) async fn owing_entities_come_and_go_with_their_events(store: Arc<dyn 
     let keys = sorted_keys();
     let mut heads = Vec::new();
     for (number, key) in keys.iter().enumerate() {
-        let draft = pen.new(key).events(1).owes(number % 3 == 0);
+        let draft = pen.begin(key).events(1).owes(number % 3 == 0);
         heads.push(draft.head());
         commit(&*store, &[draft.unit()]).await;
     }
@@ -83,7 +83,7 @@ pub(crate) async fn due_entities_come_earliest_first(store: Arc<dyn Store>) {
     let timers = [("a", Some(30)), ("b", None), ("c", Some(10)), ("d", Some(-20)), ("e", Some(40))];
     let mut heads = std::collections::BTreeMap::new();
     for (id, wake_at) in timers {
-        let draft = pen.new(&key(id)).events(1).wakes(wake_at.map(at));
+        let draft = pen.begin(&key(id)).events(1).wakes(wake_at.map(at));
         heads.insert(id, draft.head());
         commit(&*store, &[draft.unit()]).await;
     }

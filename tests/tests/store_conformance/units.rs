@@ -12,7 +12,7 @@ use crate::fixture::*;
 pub(crate) async fn linked_appends_commit_together(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     let keys: Vec<_> = (0..20).map(|number| key(&format!("c{number}"))).collect();
-    let unit = linked(keys.iter().map(|key| pen.new(key).events(2).command(1)));
+    let unit = linked(keys.iter().map(|key| pen.begin(key).events(2).command(1)));
     commit(&*store, &[unit]).await;
     for key in &keys {
         assert_eq!(stream(&*store, key).await.len(), 2);
@@ -24,7 +24,7 @@ pub(crate) async fn linked_appends_commit_together(store: Arc<dyn Store>) {
 pub(crate) async fn one_refusal_takes_its_whole_unit_and_no_neighbour(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
     write(&*store, &pen, &key("taken"), 1).await;
-    let fresh = |id: &str| pen.new(&key(id)).event("1").command(1);
+    let fresh = |id: &str| pen.begin(&key(id)).event("1").command(1);
     let units = [
         fresh("before").unit(),
         linked([fresh("x"), fresh("taken"), fresh("y"), fresh("z").epoch(Epoch(77))]),
@@ -39,9 +39,16 @@ pub(crate) async fn one_refusal_takes_its_whole_unit_and_no_neighbour(store: Arc
         Refused(vec![(0, Refusal::Epoch)]),
     ];
     assert_eq!(outcomes, expected);
-    for (id, count) in
-        [("before", 1), ("x", 0), ("taken", 1), ("y", 0), ("z", 0), ("after", 1), ("later", 1), ("last", 0)]
-    {
+    for (id, count) in [
+        ("before", 1),
+        ("x", 0),
+        ("taken", 1),
+        ("y", 0),
+        ("z", 0),
+        ("after", 1),
+        ("later", 1),
+        ("last", 0),
+    ] {
         assert_eq!(stream(&*store, &key(id)).await.len(), count, "{id}");
         assert_eq!(store.entity(&key(id)).await.unwrap().is_some(), count > 0, "{id}");
         let answered = store.command(&key(id), command_id(1)).await.unwrap().is_some();
@@ -52,10 +59,10 @@ pub(crate) async fn one_refusal_takes_its_whole_unit_and_no_neighbour(store: Arc
 /// A linked append that would have been a repeat of an answered command.
 pub(crate) async fn a_duplicate_takes_its_whole_unit(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let first = pen.new(&key("c")).event("1").command(1);
+    let first = pen.begin(&key("c")).event("1").command(1);
     commit(&*store, &[first.clone().unit()]).await;
     let unit = linked([
-        pen.new(&key("d")).event("1").command(1),
+        pen.begin(&key("d")).event("1").command(1),
         pen.at(&key("c"), first.head()).event("2").command(1),
     ]);
     refuse(&*store, unit, &[(1, Refusal::Duplicate(vec![command_id(1)]))]).await;
@@ -65,14 +72,14 @@ pub(crate) async fn a_duplicate_takes_its_whole_unit(store: Arc<dyn Store>) {
 /// What the caller must not hand in is an error of its own, and nothing of the batch is written.
 pub(crate) async fn what_breaks_the_rules_is_invalid(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let draft = pen.new(&key("c")).event("1");
+    let draft = pen.begin(&key("c")).event("1");
     let next = pen.at(&key("c"), draft.head()).event("2");
-    let good = || pen.new(&key("good")).event("1").unit();
+    let good = || pen.begin(&key("good")).event("1").unit();
     let broken: [(&str, Vec<Unit>); 4] = [
         ("a stream in two units", vec![good(), draft.clone().unit(), next.clone().unit()]),
         ("a stream twice in one unit", vec![good(), linked([draft.clone(), next])]),
         ("a unit without appends", vec![good(), Unit { appends: Vec::new() }]),
-        ("an append with nothing in it", vec![good(), pen.new(&key("c")).unit()]),
+        ("an append with nothing in it", vec![good(), pen.begin(&key("c")).unit()]),
     ];
     for (what, units) in broken {
         let outcome = store.append(&units).await;
@@ -85,7 +92,7 @@ pub(crate) async fn what_breaks_the_rules_is_invalid(store: Arc<dyn Store>) {
 /// One command can't have two answers, not even in one append.
 pub(crate) async fn a_command_twice_in_one_append_is_invalid(store: Arc<dyn Store>) {
     let pen = claim(&*store, "a").await;
-    let unit = pen.new(&key("c")).event("1").command(1).event("2").command(1).unit();
+    let unit = pen.begin(&key("c")).event("1").command(1).event("2").command(1).unit();
     let outcome = store.append(&[unit]).await;
     assert!(matches!(outcome, Err(StoreError::Invalid(_))), "got {outcome:?}");
     assert_eq!(journal(&*store).await, []);
@@ -98,7 +105,7 @@ pub(crate) async fn of_competing_writers_exactly_one_wins(store: Arc<dyn Store>)
     for round in 0..10 {
         let mut writers = JoinSet::new();
         for writer in 0..8 {
-            let draft = head.map_or_else(|| pen.new(&key("c")), |head| pen.at(&key("c"), head));
+            let draft = head.map_or_else(|| pen.begin(&key("c")), |head| pen.at(&key("c"), head));
             let draft = draft.event(&format!("round {round} writer {writer}"));
             let store = Arc::clone(&store);
             writers.spawn(async move {
@@ -124,7 +131,7 @@ pub(crate) async fn opposite_orders_of_streams_do_not_deadlock(store: Arc<dyn St
         let mut writers = JoinSet::new();
         for writer in 0..4 {
             let mut drafts: Vec<_> =
-                ids.iter().map(|id| pen.new(&key(id)).event(&format!("{writer}"))).collect();
+                ids.iter().map(|id| pen.begin(&key(id)).event(&format!("{writer}"))).collect();
             drafts.rotate_left(writer);
             if writer % 2 == 1 {
                 drafts.reverse();
@@ -157,7 +164,8 @@ pub(crate) async fn keys_that_look_alike_are_apart(store: Arc<dyn Store>) {
         key_of("a", "b", "cd~"),
     ];
     assert!(EntityKind::new("B").is_err(), "a kind has no capitals to mix up");
-    let units: Vec<_> = keys.iter().map(|key| pen.new(key).event(&key.to_string()).unit()).collect();
+    let units: Vec<_> =
+        keys.iter().map(|key| pen.begin(key).event(&key.to_string()).unit()).collect();
     commit(&*store, &units).await;
     for key in &keys {
         assert_eq!(payloads(&stream(&*store, key).await), [key.to_string()]);

@@ -1,0 +1,87 @@
+//! The catalogue of problem codes: one line each, so that nothing else has to repeat a status.
+//!
+//! An entity kind adds refusal codes of its own ([`Code::refusal`]); those belong to the kind.
+
+/// A stable name for one thing that can go wrong, with what never differs between occurrences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The name, in lower case with underscores.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// A short summary for people.
+    pub title: &'static str,
+    /// Whether the same request, unchanged, may succeed in a moment. After an `unknown` outcome it
+    /// must carry the same idempotency key, or it may be applied twice.
+    pub retryable: bool,
+}
+
+impl Code {
+    /// The code of a refusal by an entity's own rules.
+    #[must_use]
+    pub const fn refusal(code: &'static str) -> Self {
+        Self { code, status: 422, title: "The entity refused the command", retryable: false }
+    }
+}
+
+macro_rules! catalogue {
+    ($($name:ident = $code:literal $status:literal $retryable:literal $title:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: Code =
+                Code { code: $code, status: $status, title: $title, retryable: $retryable };
+        )*
+
+        /// Every code that the gateway itself gives. Made of the same lines as the constants, so
+        /// that none can be left out.
+        pub const CODES: &[Code] = &[$($name),*];
+    };
+}
+
+catalogue! {
+    MALFORMED_REQUEST = "malformed_request" 400 false "The request could not be read";
+    MALFORMED_JSON = "malformed_json" 400 false "The body is not JSON";
+    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key" 400 false "The idempotency key is invalid";
+    AUTH_INVALID = "auth_invalid" 401 false "The API key is missing or not valid";
+    SCOPE_MISSING = "scope_missing" 403 false "The API key lacks a scope";
+    ROUTE_NOT_FOUND = "route_not_found" 404 false "There is nothing at this path";
+    UNKNOWN_KIND = "unknown_kind" 404 false "There is no such entity kind";
+    UNKNOWN_COMMAND = "unknown_command" 404 false "The kind has no such command";
+    ENTITY_NOT_FOUND = "entity_not_found" 404 false "There is no such entity";
+    METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
+    BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
+    CONFLICT = "conflict" 409 true "Other writers kept getting in between";
+    LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
+    BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";
+    INVALID_BODY = "invalid_body" 422 false "The body does not fit the command";
+    INVALID_ENTITY_ID = "invalid_entity_id" 422 false "The entity id is invalid";
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" 422 false
+        "The idempotency key was used with another body";
+    MAILBOX_FULL = "mailbox_full" 429 true "The entity has too many commands waiting";
+    INTERNAL_ERROR = "internal_error" 500 false "The node could not serve the request";
+    JOURNAL_DAMAGED = "journal_damaged" 500 false "The journal of the entity is damaged";
+    ACTOR_CRASHED = "actor_crashed" 503 true "The entity crashed on the command";
+    DEADLINE_EXCEEDED = "deadline_exceeded" 503 true "The command was not started in time";
+    NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
+    RESIDENTS_FULL = "residents_full" 503 true "The node holds as many entities as it may";
+    SHUTTING_DOWN = "shutting_down" 503 true "The node is shutting down";
+    STORE_UNAVAILABLE = "store_unavailable" 503 true "The store is unavailable";
+    TIMED_OUT = "timed_out" 504 true "There was no answer in time";
+    STORE_FULL = "store_full" 507 false "The store is full";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_spelt_alike() {
+        for (index, code) in CODES.iter().enumerate() {
+            let name = code.code;
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert!(CODES[index + 1..].iter().all(|other| other.code != name), "{name} twice");
+            assert!((400..600).contains(&code.status), "{name} has status {}", code.status);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `coppice serve`: a node with its gateway, until it is told to stop.
+//!
+//! Stdout carries exactly what another program may wait for: `coppice key sk_live_...` at the very
+//! first start, then `coppice ready http://ADDR` once requests are answered.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use crate::auth::Auth;
+use crate::bootstrap::{BootstrapError, bootstrap};
+use crate::compose::{ComposeError, Node};
+use crate::config::{Config, Settings};
+use crate::serve as connections;
+use crate::serve::ConnectionLimits;
+use crate::state::{App, RequestLimits};
+use crate::{logging, routes};
+
+/// Why a node did not serve.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The store or the runtime did not start.
+    #[error("the node did not start")]
+    Compose(#[source] ComposeError),
+    /// There is no first key.
+    #[error("the first tenant was not made")]
+    Bootstrap(#[source] BootstrapError),
+    /// The address is taken or isn't ours.
+    #[error("can not listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Stdout is closed.
+    #[error("can not write to stdout")]
+    Stdout(#[source] io::Error),
+    /// The operating system delivers no signals.
+    #[error("can not wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(settings: &Settings) -> Result<(), ServeError> {
+    // Before anything else: a signal during the start must not be lost.
+    let termination = termination().map_err(ServeError::Signals)?;
+    serve_until(settings, termination).await
+}
+
+/// Serves until `shutdown` resolves.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve_until(
+    settings: &Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let config = &settings.config;
+    logging::start(config.log);
+    let node = Node::start(config).await.map_err(ServeError::Compose)?;
+    let outcome = open_gateway(&node, settings, shutdown).await;
+    node.stop().await;
+    info!("the node has stopped");
+    outcome
+}
+
+async fn open_gateway(
+    node: &Node,
+    settings: &Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let config = &settings.config;
+    let first_key = bootstrap(
+        node.store.as_ref(),
+        node.clock.as_ref(),
+        config.server.environment,
+        settings.bootstrap_key.as_ref(),
+    )
+    .await
+    .map_err(ServeError::Bootstrap)?;
+    if let Some(key) = first_key {
+        say(&format!("coppice key {}", key.expose()))?;
+    }
+
+    let address = config.server.listen;
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    // Port 0 has become a real one.
+    let address = listener.local_addr().map_err(failed)?;
+    let router = routes::router(Arc::new(app(node, config)));
+    say(&format!("coppice ready http://{address}"))?;
+    connections::serve(listener, router, ConnectionLimits::from(&config.server), shutdown).await;
+    Ok(())
+}
+
+fn app(node: &Node, config: &Config) -> App {
+    App {
+        registry: node.registry.clone(),
+        auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
+        limits: RequestLimits::from(&config.server),
+    }
+}
+
+fn say(line: &str) -> Result<(), ServeError> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(ServeError::Stdout)
+}
+
+/// Resolves at SIGTERM or SIGINT. They are caught from this call on, not from the first poll.
+///
+/// # Errors
+/// Where the operating system delivers no signals.
+pub fn termination() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: shutting down"),
+            _ = interrupt.recv() => info!("SIGINT: shutting down"),
+        }
+    })
+}

@@ -1,0 +1,224 @@
+//! The composition root: settings to a running node.
+//!
+//! **Invariant:** the data directory's lock is held from before the store is opened until after it
+//! is closed. It makes this process the only writer of the embedded store, and on PostgreSQL it
+//! makes the node's id its own: a predecessor of the same id is certainly gone.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coppice_persistence::{
+    ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store, StoreError,
+};
+use coppice_runtime::lease::LeaseKeeper;
+use coppice_runtime::{
+    Clock, ExclusiveLease, Lease, NodeBuilder, Registry, RuntimeOptions, SystemClock, task,
+};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::config::{Config, StoreConfig};
+use crate::registry;
+
+/// Everything behind the gateway.
+pub struct Node {
+    /// Every entity kind of this node.
+    pub registry: Registry,
+    /// Where the journal is.
+    pub store: Arc<dyn Store>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    runtime: coppice_runtime::Node,
+    opened: Opened,
+    keeper: Option<(JoinHandle<()>, watch::Sender<bool>)>,
+    grace: Duration,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum ComposeError {
+    /// The data directory can't be used.
+    #[error("the data directory {directory} can not be used")]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process works in the data directory.
+    #[error("the data directory {0} is in use by another process")]
+    InUse(PathBuf),
+    /// The store can't be opened.
+    #[error("the store can not be opened")]
+    Store(#[source] StoreError),
+    /// The embedded store's shards belong to somebody else, though we hold its lock.
+    #[error("the embedded store's shards are held by {0}")]
+    Shards(String),
+}
+
+/// A store with the lock that guards it.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<SqlStore>,
+    node_id: String,
+    _lock: File,
+}
+
+const LOCK_FILE: &str = "node.lock";
+
+/// Opens the store that the settings name.
+pub(crate) async fn open_store(config: &StoreConfig) -> Result<Opened, ComposeError> {
+    let directory = config.data.as_path();
+    let (lock, node_id) = lock(directory)?;
+    let store = if config.database.expose().is_empty() {
+        SqlStore::open_sqlite(directory, sqlite_options(config)).await
+    } else {
+        SqlStore::open_postgres(config.database.expose(), postgres_options(config)).await
+    };
+    let store = Arc::new(store.map_err(ComposeError::Store)?);
+    Ok(Opened { store, node_id, _lock: lock })
+}
+
+/// Locks the directory, and reads the node's id from the lock file or makes one up.
+fn lock(directory: &Path) -> Result<(File, String), ComposeError> {
+    let failed =
+        |source| ComposeError::Directory { directory: directory.to_path_buf(), source };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(directory.join(LOCK_FILE));
+    let mut file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(ComposeError::InUse(directory.to_path_buf()));
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let mut id = String::new();
+    file.read_to_string(&mut id).map_err(failed)?;
+    if Uuid::parse_str(id.trim()).is_err() {
+        id = Uuid::new_v4().to_string();
+        file.set_len(0).map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        file.write_all(id.as_bytes()).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+    }
+    Ok((file, id.trim().to_owned()))
+}
+
+const PAGE_BYTES: u64 = 4_096;
+
+fn sqlite_options(config: &StoreConfig) -> SqliteOptions {
+    let pages = config.journal_bytes_max.div_ceil(PAGE_BYTES);
+    SqliteOptions {
+        readers: config.connections_max,
+        pages_max: u32::try_from(pages).unwrap_or(u32::MAX),
+        ..SqliteOptions::default()
+    }
+}
+
+fn postgres_options(config: &StoreConfig) -> PostgresOptions {
+    PostgresOptions {
+        connections_max: config.connections_max,
+        acquire_timeout: Duration::from_millis(config.acquire_timeout_ms),
+        statement_timeout: Duration::from_millis(config.statement_timeout_ms),
+        ..PostgresOptions::default()
+    }
+}
+
+fn runtime_options(config: &Config) -> RuntimeOptions {
+    let runtime = &config.runtime;
+    RuntimeOptions {
+        mailbox_capacity: runtime.mailbox_capacity,
+        drain_batch: runtime.drain_batch,
+        tickets_open_max: runtime.tickets_open_max,
+        batch_tickets_max: runtime.batch_tickets_max,
+        batch_bytes_max: runtime.batch_bytes_max,
+        snapshot_every: runtime.snapshot_every,
+        command_window: runtime.command_window,
+        command_retention: Duration::from_secs(runtime.command_retention_s),
+        residents_max: runtime.residents_max,
+        ..RuntimeOptions::default()
+    }
+}
+
+type Keeper = Option<(JoinHandle<()>, watch::Sender<bool>)>;
+
+async fn lease(
+    config: &Config,
+    opened: &Opened,
+) -> Result<(Arc<dyn Lease>, Keeper), ComposeError> {
+    let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
+    let claim = ShardClaim {
+        owner: opened.node_id.clone(),
+        count: config.runtime.shards,
+        duration: None,
+        succeed_own: true,
+    };
+    if config.store.database.expose().is_empty() {
+        // Whoever held the embedded store is gone, or we would not hold its lock: any lease in it
+        // is a copied directory's.
+        return match store.claim(&claim).await.map_err(ComposeError::Store)? {
+            ClaimOutcome::Granted(epochs) => Ok((Arc::new(ExclusiveLease::new(epochs)), None)),
+            ClaimOutcome::Held { owner, .. } => Err(ComposeError::Shards(owner)),
+        };
+    }
+    let duration = Duration::from_millis(config.runtime.lease_ms);
+    let (keeper, lease) =
+        LeaseKeeper::claim(store, claim, duration).await.map_err(ComposeError::Store)?;
+    let (stop, stopping) = watch::channel(false);
+    Ok((lease, Some((task::spawn(keeper.run(stopping)), stop))))
+}
+
+impl Node {
+    /// Opens the store and starts the runtime. On PostgreSQL it waits while another node's lease
+    /// lasts.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub async fn start(config: &Config) -> Result<Self, ComposeError> {
+        let opened = open_store(&config.store).await?;
+        let (lease, keeper) = lease(config, &opened).await?;
+        let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let builder = NodeBuilder::new(
+            Arc::clone(&store),
+            lease,
+            Arc::clone(&clock),
+            runtime_options(config),
+        );
+        let runtime = registry::serve_all(builder).start();
+        info!(node_id = opened.node_id, "the node has started");
+        let grace = Duration::from_millis(config.server.shutdown_grace_ms);
+        Ok(Self { registry: runtime.registry(), store, clock, runtime, opened, keeper, grace })
+    }
+
+    /// Stops in order: entities and writer, then the lease, then the store and its lock.
+    pub async fn stop(self) {
+        self.runtime.shutdown(self.grace).await;
+        if let Some((keeper, stop)) = self.keeper {
+            stop.send_replace(true);
+            if let Err(error) = keeper.await {
+                warn!(%error, "the lease keeper did not end in order");
+            }
+        }
+        drop(self.store);
+        self.opened.store.close().await;
+    }
+}

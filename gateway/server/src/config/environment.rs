@@ -1,0 +1,127 @@
+//! The environment as a layer of settings.
+//!
+//! The defaults name every setting with its type, so a variable is read as that type and not
+//! guessed at: `COPPICE_STORE__DATA=2026` is a directory, not a number.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::{ConfigError, Secret};
+
+/// Sets the first API key, for tests; see [`crate::bootstrap`].
+pub const BOOTSTRAP_KEY: &str = "COPPICE_BOOTSTRAP_KEY";
+/// Names the configuration file, where there is no `--config`.
+pub const CONFIG: &str = "COPPICE_CONFIG";
+/// Every variable without `__` that the program reads.
+pub const VARIABLES: &[&str] = &[BOOTSTRAP_KEY, CONFIG];
+/// Variables with this prefix belong to the tests and are left alone.
+pub const TEST_PREFIX: &str = "COPPICE_TEST_";
+
+const PREFIX: &str = "COPPICE_";
+const SEPARATOR: &str = "__";
+
+/// What the environment says.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) settings: Vec<Variable>,
+    pub(super) config_file: Option<PathBuf>,
+    pub(super) bootstrap_key: Option<Secret>,
+}
+
+/// One setting from one variable; errors of figment name the variable.
+#[derive(Debug)]
+pub(super) struct Variable {
+    name: String,
+    key: String,
+    value: Value,
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("environment variable {}", self.name))
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let nested = figment::util::nest(&self.key, self.value.clone());
+        let dict = nested.into_dict().unwrap_or_default();
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+/// Reads every variable that starts with `COPPICE_`, in any case.
+pub(super) fn read(
+    environment: &[(OsString, OsString)],
+    defaults: &Figment,
+) -> Result<Read, ConfigError> {
+    let mut read = Read::default();
+    for (name, value) in environment {
+        // A name that isn't Unicode can't start with the prefix and be one of ours.
+        let Some(name) = name.to_str() else { continue };
+        let upper = name.to_ascii_uppercase();
+        if !upper.starts_with(PREFIX) || upper.starts_with(TEST_PREFIX) {
+            continue;
+        }
+        match upper.as_str() {
+            BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
+            CONFIG => read.config_file = Some(PathBuf::from(value)),
+            _ => {
+                let variable = setting(name, &upper[PREFIX.len()..], value, defaults)?;
+                refuse_doubled(&read.settings, &variable)?;
+                read.settings.push(variable);
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn setting(
+    name: &str,
+    path: &str,
+    value: &OsStr,
+    defaults: &Figment,
+) -> Result<Variable, ConfigError> {
+    let unknown = |why: String| ConfigError::UnknownVariable { name: name.to_owned(), why };
+    if !path.contains(SEPARATOR) {
+        return Err(unknown(format!(
+            "settings are written COPPICE_SECTION__KEY, and besides them only {} are read",
+            VARIABLES.join(" and ")
+        )));
+    }
+    let key = path.replace(SEPARATOR, ".").to_ascii_lowercase();
+    let text = unicode(name, value)?;
+    let invalid = |expected| ConfigError::InvalidVariable { name: name.to_owned(), expected };
+    let value = match defaults.find_value(&key) {
+        Ok(Value::String(..)) => Value::from(text),
+        Ok(Value::Num(..)) => {
+            Value::from(text.parse::<i64>().map_err(|_| invalid("a whole number"))?)
+        }
+        Ok(Value::Bool(..)) => {
+            Value::from(text.parse::<bool>().map_err(|_| invalid("true or false"))?)
+        }
+        // A whole section, or nothing at all.
+        Ok(Value::Char(..) | Value::Empty(..) | Value::Dict(..) | Value::Array(..)) | Err(_) => {
+            return Err(unknown(format!("there is no setting {key}")));
+        }
+    };
+    Ok(Variable { name: name.to_owned(), key, value })
+}
+
+fn unicode(name: &str, value: &OsStr) -> Result<String, ConfigError> {
+    value.to_str().map(str::to_owned).ok_or_else(|| ConfigError::InvalidVariable {
+        name: name.to_owned(),
+        expected: "valid UTF-8",
+    })
+}
+
+fn refuse_doubled(settings: &[Variable], variable: &Variable) -> Result<(), ConfigError> {
+    match settings.iter().find(|other| other.key == variable.key) {
+        None => Ok(()),
+        Some(other) => Err(ConfigError::DoubledVariable {
+            first: other.name.clone(),
+            second: variable.name.clone(),
+        }),
+    }
+}

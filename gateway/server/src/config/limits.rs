@@ -1,0 +1,80 @@
+//! What types can't say about settings: ranges, and how one bounds another.
+//!
+//! A limit of zero would hang rather than limit, and one that overflows a later multiplication
+//! would not limit at all; both are found here, before anything is started.
+
+use std::ops::RangeInclusive;
+
+use super::{Config, ConfigError};
+
+/// The buffers of a connection can't be smaller; the HTTP library refuses it.
+const HEADER_BYTES_MIN: u64 = 8192;
+const GIB: u64 = 1 << 30;
+const DAY_MS: u64 = 86_400_000;
+const YEAR_S: u64 = 31_536_000;
+
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    for (key, value, range) in ranges(config) {
+        if !range.contains(&value) {
+            return Err(ConfigError::OutOfRange {
+                key,
+                problem: format!("is {value}, not {} to {}", range.start(), range.end()),
+            });
+        }
+    }
+    if config.server.idle_timeout_ms <= config.server.request_timeout_ms {
+        return Err(ConfigError::OutOfRange {
+            key: "server.idle_timeout_ms",
+            problem: "must exceed server.request_timeout_ms".to_owned(),
+        });
+    }
+    let database = config.store.database.expose();
+    let known = ["postgres://", "postgresql://"];
+    if !database.is_empty() && !known.iter().any(|scheme| database.starts_with(scheme)) {
+        return Err(ConfigError::OutOfRange {
+            key: "store.database",
+            problem: "must be empty or start with postgres://".to_owned(),
+        });
+    }
+    if config.store.data.as_os_str().is_empty() {
+        return Err(ConfigError::OutOfRange {
+            key: "store.data",
+            problem: "must name a directory".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+type Range = (&'static str, u64, RangeInclusive<u64>);
+
+fn ranges(config: &Config) -> Vec<Range> {
+    let (server, store, runtime, auth) =
+        (&config.server, &config.store, &config.runtime, &config.auth);
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    vec![
+        ("server.body_bytes_max", size(server.body_bytes_max), 1..=GIB),
+        ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
+        ("server.connections_max", size(server.connections_max), 1..=1_000_000),
+        ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),
+        ("server.idle_timeout_ms", server.idle_timeout_ms, 1..=DAY_MS),
+        ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
+        ("store.connections_max", u64::from(store.connections_max), 1..=10_000),
+        ("store.acquire_timeout_ms", store.acquire_timeout_ms, 1..=DAY_MS),
+        ("store.statement_timeout_ms", store.statement_timeout_ms, 1..=DAY_MS),
+        ("runtime.mailbox_capacity", size(runtime.mailbox_capacity), 1..=1_000_000),
+        ("runtime.drain_batch", size(runtime.drain_batch), 1..=1_000_000),
+        ("runtime.tickets_open_max", size(runtime.tickets_open_max), 1..=1_000_000),
+        ("runtime.batch_tickets_max", size(runtime.batch_tickets_max), 1..=100_000),
+        ("runtime.batch_bytes_max", size(runtime.batch_bytes_max), 1..=GIB),
+        ("runtime.snapshot_every", runtime.snapshot_every, 1..=1_000_000),
+        ("runtime.command_retention_s", runtime.command_retention_s, 1..=YEAR_S),
+        ("runtime.command_window", size(runtime.command_window), 0..=1_000_000),
+        ("runtime.residents_max", size(runtime.residents_max), 1..=100_000_000),
+        ("runtime.shards", u64::from(runtime.shards), 1..=u64::from(u16::MAX)),
+        ("runtime.lease_ms", runtime.lease_ms, 100..=DAY_MS),
+        ("auth.cache_ttl_s", auth.cache_ttl_s, 0..=86_400),
+        ("auth.cache_entries_max", size(auth.cache_entries_max), 1..=10_000_000),
+        ("auth.refused_ttl_ms", auth.refused_ttl_ms, 0..=60_000),
+        ("auth.lookups_max", size(auth.lookups_max), 1..=10_000),
+    ]
+}

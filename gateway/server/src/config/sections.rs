@@ -1,0 +1,178 @@
+//! The settings as types, one struct per section of `config/default.toml`, which says why each
+//! default is what it is.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The listener and its limits.
+    pub server: ServerConfig,
+    /// Where the journal is kept.
+    pub store: StoreConfig,
+    /// The shell around entities.
+    pub runtime: RuntimeConfig,
+    /// Verification of API keys.
+    pub auth: AuthConfig,
+    /// What is written to stderr, and how.
+    pub log: LogConfig,
+}
+
+/// What the node is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// On someone's own machine, or in a test.
+    Development,
+    /// As production, with nothing at stake.
+    Staging,
+    /// The real thing: conveniences that weaken it are refused.
+    Production,
+}
+
+/// The listener and its limits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What the node is used for.
+    pub environment: Environment,
+    /// The largest body that is accepted.
+    pub body_bytes_max: usize,
+    /// The largest request line with headers that is accepted.
+    pub header_bytes_max: usize,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// How long a client waits for an answer at most.
+    pub request_timeout_ms: u64,
+    /// A connection is closed after nothing was written to it for this long.
+    pub idle_timeout_ms: u64,
+    /// How long requests under way may take to finish at shutdown.
+    pub shutdown_grace_ms: u64,
+}
+
+/// Where the journal is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The embedded store's directory.
+    pub data: PathBuf,
+    /// A PostgreSQL URL; empty for the embedded store.
+    pub database: Secret,
+    /// Connections to the database.
+    pub connections_max: u32,
+    /// How long to wait for a free connection.
+    pub acquire_timeout_ms: u64,
+    /// How long PostgreSQL lets a statement run.
+    pub statement_timeout_ms: u64,
+    /// How large the embedded journal may get; 0 for no limit of its own.
+    pub journal_bytes_max: u64,
+}
+
+/// The shell around entities; the composition root hands these to the runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// Commands that may wait for one entity.
+    pub mailbox_capacity: usize,
+    /// Commands that an entity decides in one turn.
+    pub drain_batch: usize,
+    /// Tickets of one entity between decision and commit.
+    pub tickets_open_max: usize,
+    /// Tickets in one transaction.
+    pub batch_tickets_max: usize,
+    /// Bytes of payload in one transaction.
+    pub batch_bytes_max: usize,
+    /// Events between two snapshots of an entity.
+    pub snapshot_every: u64,
+    /// How long answers to idempotency keys are kept.
+    pub command_retention_s: u64,
+    /// Latest answers that a resident entity keeps in memory.
+    pub command_window: usize,
+    /// Entities in memory.
+    pub residents_max: usize,
+    /// Slices of all entities that can have an owner each.
+    pub shards: u16,
+    /// How long shards are owned without a word to the database.
+    pub lease_ms: u64,
+}
+
+/// Verification of API keys.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// How long a verified key is believed.
+    pub cache_ttl_s: u64,
+    /// Verified keys in memory.
+    pub cache_entries_max: usize,
+    /// How long a refused key stays refused.
+    pub refused_ttl_ms: u64,
+    /// Keys looked up at the same time.
+    pub lookups_max: usize,
+}
+
+/// What is written to stderr, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// The least important lines that are still written.
+    pub level: LogLevel,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least important lines that are still written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Everything that helps to find a bug.
+    Debug,
+    /// What an operator wants to know.
+    Info,
+    /// What an operator should look at.
+    #[serde(alias = "warn")]
+    Warning,
+    /// What is broken.
+    Error,
+}
+
+/// Text that may hold a password or a key; it is never printed.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text from being printed.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for whoever has to hand it on.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "(empty)" } else { "(secret)" })
+    }
+}

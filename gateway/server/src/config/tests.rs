@@ -1,0 +1,171 @@
+use std::error::Error;
+use std::ffi::OsString;
+
+use super::*;
+
+fn with_environment(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let environment =
+        variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    load(&Sources { environment: environment.collect(), ..Sources::default() })
+}
+
+fn with_file(text: &str) -> Result<Settings, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("coppice.toml");
+    std::fs::write(&path, text).unwrap();
+    load(&Sources { file: Some(path), ..Sources::default() })
+}
+
+/// The whole chain, as `main` prints it.
+fn message(error: &ConfigError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[track_caller]
+fn refused(outcome: Result<Settings, ConfigError>, parts: &[&str]) {
+    let message = message(&outcome.unwrap_err());
+    for part in parts {
+        assert!(message.contains(part), "{message:?} does not mention {part:?}");
+    }
+}
+
+#[test]
+fn the_defaults_alone_are_a_valid_configuration() {
+    let settings = load(&Sources::default()).unwrap();
+    assert_eq!(settings.config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.config.server.environment, Environment::Development);
+    assert_eq!(settings.config.store.database.expose(), "");
+    assert_eq!(settings.config.runtime.shards, 64);
+    assert_eq!(settings.config.log.level, LogLevel::Info);
+    assert_eq!(settings.bootstrap_key, None);
+}
+
+#[test]
+fn every_default_stands_below_a_comment_that_gives_its_reason() {
+    let mut commented = false;
+    for line in DEFAULTS.lines() {
+        if line.contains(" = ") {
+            assert!(commented, "no reason above {line:?}");
+        }
+        commented = line.starts_with('#');
+    }
+}
+
+#[test]
+fn each_layer_stands_above_the_one_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("coppice.toml");
+    std::fs::write(
+        &path,
+        "[server]\nbody_bytes_max = 1\nheader_bytes_max = 9000\nlisten = \"127.0.0.1:1\"\n",
+    )
+    .unwrap();
+    let environment = vec![
+        (OsString::from("COPPICE_CONFIG"), OsString::from(&path)),
+        (OsString::from("COPPICE_SERVER__HEADER_BYTES_MAX"), OsString::from("10000")),
+        (OsString::from("COPPICE_SERVER__LISTEN"), OsString::from("127.0.0.1:2")),
+        (OsString::from("coppice_store__data"), OsString::from("2026")),
+        (OsString::from("PATH"), OsString::from("/bin")),
+    ];
+    let flags = Flags { listen: Some("127.0.0.1:3".to_owned()), ..Flags::default() };
+    let settings = load(&Sources { file: None, environment, flags }).unwrap();
+    let server = settings.config.server;
+    assert_eq!(server.body_bytes_max, 1);
+    assert_eq!(server.header_bytes_max, 10_000);
+    assert_eq!(server.listen.port(), 3);
+    assert_eq!(settings.config.store.data, PathBuf::from("2026"));
+}
+
+#[test]
+fn the_flag_for_a_file_stands_above_the_variable() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("coppice.toml");
+    std::fs::write(&path, "[log]\nlevel = \"debug\"\n").unwrap();
+    let environment = vec![(OsString::from("COPPICE_CONFIG"), OsString::from("/nowhere.toml"))];
+    let settings = load(&Sources { file: Some(path), environment, ..Sources::default() }).unwrap();
+    assert_eq!(settings.config.log.level, LogLevel::Debug);
+}
+
+#[test]
+fn an_unknown_key_in_a_file_is_named() {
+    refused(with_file("[server]\nlistn = \"x\"\n"), &["listn", "coppice.toml"]);
+    refused(with_file("[sever]\nlisten = \"x\"\n"), &["sever", "coppice.toml"]);
+    refused(with_file("listen = \"x\"\n"), &["listen", "coppice.toml"]);
+}
+
+#[test]
+fn a_wrong_type_in_a_file_names_its_key() {
+    refused(with_file("[server]\nbody_bytes_max = \"many\"\n"), &["server.body_bytes_max"]);
+    refused(with_file("[log]\nlevel = \"loud\"\n"), &["log.level", "loud"]);
+    refused(with_file("[server]\nbody_bytes_max = -1\n"), &["server.body_bytes_max"]);
+}
+
+#[test]
+fn a_missing_file_is_an_error_that_names_it() {
+    let file = Some(PathBuf::from("/no/such/coppice.toml"));
+    refused(load(&Sources { file, ..Sources::default() }), &["/no/such/coppice.toml"]);
+}
+
+#[test]
+fn an_unknown_variable_is_named() {
+    refused(
+        with_environment(&[("COPPICE_SERVER__LISTN", "x")]),
+        &["COPPICE_SERVER__LISTN", "no setting server.listn"],
+    );
+    refused(with_environment(&[("COPPICE_LISTEN", "x")]), &["COPPICE_LISTEN", "SECTION__KEY"]);
+    refused(with_environment(&[("COPPICE_SERVER__", "x")]), &["COPPICE_SERVER__"]);
+    refused(with_environment(&[("COPPICE_SERVER__LISTEN__X", "1")]), &["LISTEN__X"]);
+}
+
+#[test]
+fn variables_of_the_tests_are_left_alone() {
+    assert!(with_environment(&[("COPPICE_TEST_SEED", "1"), ("COPPICE_TEST__X", "1")]).is_ok());
+}
+
+#[test]
+fn a_variable_of_the_wrong_type_is_named_without_its_value() {
+    let outcome = with_environment(&[("COPPICE_RUNTIME__SHARDS", "hunter2")]);
+    let text = message(&outcome.unwrap_err());
+    assert!(text.contains("COPPICE_RUNTIME__SHARDS must be a whole number"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    refused(
+        with_environment(&[("COPPICE_RUNTIME__SHARDS", "70000")]),
+        &["runtime.shards", "environment variable COPPICE_RUNTIME__SHARDS"],
+    );
+}
+
+#[test]
+fn two_spellings_of_one_variable_are_refused() {
+    refused(
+        with_environment(&[("COPPICE_LOG__LEVEL", "info"), ("coppice_log__level", "debug")]),
+        &["COPPICE_LOG__LEVEL", "coppice_log__level"],
+    );
+}
+
+#[test]
+fn values_outside_their_range_name_their_key() {
+    refused(with_file("[runtime]\nmailbox_capacity = 0\n"), &["runtime.mailbox_capacity", "is 0"]);
+    refused(with_file("[server]\nheader_bytes_max = 100\n"), &["server.header_bytes_max"]);
+    refused(with_file("[server]\nidle_timeout_ms = 1000\n"), &["server.idle_timeout_ms"]);
+    refused(with_file("[store]\ndatabase = \"mysql://x\"\n"), &["store.database"]);
+    refused(with_file("[store]\ndata = \"\"\n"), &["store.data"]);
+}
+
+#[test]
+fn a_database_url_is_never_printed() {
+    let url = "postgres://me:hunter2@localhost/coppice";
+    let settings = with_environment(&[
+        ("COPPICE_STORE__DATABASE", url),
+        ("COPPICE_BOOTSTRAP_KEY", "sk_test_hunter2"),
+    ])
+    .unwrap();
+    assert_eq!(settings.config.store.database.expose(), url);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}

@@ -1,0 +1,163 @@
+//! What went wrong, on its way to a problem body.
+//!
+//! **Invariants:** one exhaustive `match` says what each failure of the runtime means over HTTP;
+//! every problem has an outcome; the inner text of a 500 stays in the log, except that a damaged
+//! journal is named to its owner.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use coppice_api::{Code, Outcome, Problem, codes, problem};
+use coppice_runtime::Failure;
+use tracing::{debug, warn};
+
+use crate::auth::{AuthError, Invalid};
+use crate::exchange::Exchange;
+
+/// After how many seconds a retry makes sense. What is retryable passes within a moment (a drained
+/// mailbox, a restarted actor, a new owner), and HTTP has no finer unit.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// A problem that doesn't know its request yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    code: Code,
+    outcome: Outcome,
+    detail: Cow<'static, str>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Fault {
+    /// Of a request that changed nothing.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry = code.retryable && matches!(code.status, 429 | 503);
+        Self {
+            code,
+            outcome: Outcome::NotApplied,
+            detail: detail.into(),
+            header: retry.then_some((header::RETRY_AFTER, RETRY_AFTER_S)),
+        }
+    }
+
+    /// Of a read: whatever became of it, it changed nothing.
+    #[must_use]
+    pub fn of_read(failure: Failure) -> Self {
+        Self { outcome: Outcome::NotApplied, ..Self::from(failure) }
+    }
+
+    /// The code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// The answer to a request.
+    #[must_use]
+    pub fn respond(self, exchange: &Exchange) -> Response {
+        let request_id = exchange.request_id();
+        let (code, status) = (self.code.code, self.code.status);
+        if status >= 500 {
+            warn!(code, request_id, outcome = ?self.outcome, detail = %self.detail, "request failed");
+        } else {
+            debug!(code, request_id, "request refused");
+        }
+        let body =
+            Problem::new(self.code, self.outcome, &self.detail, exchange.path(), request_id);
+        // Strings and numbers always serialize; an empty body would be the honest remainder.
+        let bytes = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
+        }
+        exchange.finish(response)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        let outcome = match failure.outcome() {
+            coppice_runtime::Outcome::NotApplied => Outcome::NotApplied,
+            coppice_runtime::Outcome::Unknown => Outcome::Unknown,
+        };
+        let code = match &failure {
+            Failure::UnknownKind(_) => codes::UNKNOWN_KIND,
+            Failure::UnknownCommand(_) => codes::UNKNOWN_COMMAND,
+            Failure::InvalidBody(_) => codes::INVALID_BODY,
+            Failure::Rejected { code, .. } => Code::refusal(code),
+            Failure::KeyReused => codes::IDEMPOTENCY_KEY_REUSED,
+            Failure::MailboxFull { .. } => codes::MAILBOX_FULL,
+            Failure::ResidentsFull => codes::RESIDENTS_FULL,
+            Failure::NotOwner => codes::NOT_OWNER,
+            Failure::Crashed => codes::ACTOR_CRASHED,
+            Failure::DeadlineExceeded => codes::DEADLINE_EXCEEDED,
+            Failure::TimedOut => codes::TIMED_OUT,
+            Failure::Conflict => codes::CONFLICT,
+            Failure::Unlinked => codes::LINK_BROKEN,
+            Failure::StoreUnavailable => codes::STORE_UNAVAILABLE,
+            Failure::StoreFull => codes::STORE_FULL,
+            // Its text names the stream and the sequence at fault: whoever owns them must know.
+            Failure::Damaged { .. } => codes::JOURNAL_DAMAGED,
+            Failure::ShuttingDown => codes::SHUTTING_DOWN,
+        };
+        Self { outcome, ..Self::new(code, failure.to_string()) }
+    }
+}
+
+impl From<AuthError> for Fault {
+    fn from(error: AuthError) -> Self {
+        let invalid = |detail: &'static str, challenge| {
+            Self::new(codes::AUTH_INVALID, detail)
+                .with_header(header::WWW_AUTHENTICATE, challenge)
+        };
+        // RFC 6750, section 3: no error attribute where nothing was presented.
+        const PLAIN: &str = "Bearer realm=\"coppice\"";
+        const INVALID: &str = "Bearer realm=\"coppice\", error=\"invalid_token\"";
+        const SCOPE: &str = "Bearer realm=\"coppice\", error=\"insufficient_scope\"";
+        match error {
+            AuthError::Missing => {
+                invalid("send the header `Authorization: Bearer sk_...`, once", PLAIN)
+            }
+            AuthError::Invalid(Invalid::Unknown) => invalid("the API key is not known", INVALID),
+            AuthError::Invalid(Invalid::Expired) => invalid("the API key has expired", INVALID),
+            AuthError::Invalid(Invalid::Revoked) => invalid("the API key was revoked", INVALID),
+            AuthError::ScopeMissing(_) => Self::new(codes::SCOPE_MISSING, error.to_string())
+                .with_header(header::WWW_AUTHENTICATE, SCOPE),
+            AuthError::Busy => Self::new(codes::DEADLINE_EXCEEDED, error.to_string()),
+            AuthError::Store(source) => {
+                use coppice_persistence::StoreError;
+                if matches!(source, StoreError::Unavailable { .. }) {
+                    return Self::new(codes::STORE_UNAVAILABLE, "the store is unavailable");
+                }
+                tracing::error!(error = %Chain(&source), "the api keys can not be read");
+                Self::new(codes::INTERNAL_ERROR, "the node could not check the API key")
+            }
+        }
+    }
+}
+
+/// Shows an error with everything that caused it, on one line.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

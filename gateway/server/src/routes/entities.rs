@@ -1,0 +1,189 @@
+//! `/v1/entities/{kind}/{id}`: reading and commanding any entity.
+//!
+//! Replies and states arrive as JSON text and are written between the members by hand: parsing and
+//! printing them again would be the largest cost of the gateway.
+
+use std::io::Write;
+
+use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use coppice_api::{codes, headers};
+use coppice_core::{CommandId, EntityId, TenantId};
+use coppice_runtime::{Answer, Failure, View};
+use serde_json::value::RawValue;
+
+use super::json;
+use crate::auth::Scope;
+use crate::body;
+use crate::exchange::{Exchange, idempotency_key};
+use crate::problem::Fault;
+use crate::state::{App, AppState};
+
+const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_HIT);
+
+type Params = Result<RawPathParams, RawPathParamsRejection>;
+
+/// `POST /v1/entities/{kind}/{id}/{command}`
+pub(super) async fn command(
+    State(state): State<AppState>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    match ask(&state, &exchange, &parts, params, body).await {
+        Ok(answer) => exchange.finish(answered(&answer)),
+        Err(fault) => fault.respond(&exchange),
+    }
+}
+
+/// `GET /v1/entities/{kind}/{id}`
+pub(super) async fn view(
+    State(state): State<AppState>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    match look(&state, &exchange, &parts, params).await {
+        Ok(response) => exchange.finish(response),
+        Err(fault) => fault.respond(&exchange),
+    }
+}
+
+async fn ask(
+    state: &App,
+    exchange: &Exchange,
+    parts: &Parts,
+    params: Params,
+    body: Body,
+) -> Result<Answer, Fault> {
+    let received = exchange.received();
+    let deadline = received + state.limits.timeout;
+    let principal = state
+        .auth
+        .authenticate(&parts.headers, Scope::EntitiesWrite, received, deadline)
+        .await?;
+    let params = params.map_err(|_| unreadable_path())?;
+    let [kind, id, command] = texts(&params);
+    let id = entity_id(id)?;
+    let key = idempotency_key(&parts.headers)?;
+    let command_id = match key {
+        Some(key) => keyed_command_id(&principal.tenant, kind, &id, command, key),
+        None => exchange.fresh_command_id(),
+    };
+    let body = body::read(body, state.limits.body_bytes_max, deadline).await?;
+    body::require_json(&parts.headers, &body)?;
+
+    let request = coppice_runtime::Request {
+        tenant: principal.tenant.clone(),
+        id,
+        command: command.to_owned(),
+        body: body.clone(),
+        command_id,
+        keyed: key.is_some(),
+        correlation: exchange.correlation(),
+        deadline,
+    };
+    state.registry.ask(kind, request).await.map_err(|failure| refusal(failure, &body))
+}
+
+async fn look(
+    state: &App,
+    exchange: &Exchange,
+    parts: &Parts,
+    params: Params,
+) -> Result<Response, Fault> {
+    let received = exchange.received();
+    let deadline = received + state.limits.timeout;
+    let principal = state
+        .auth
+        .authenticate(&parts.headers, Scope::EntitiesRead, received, deadline)
+        .await?;
+    let params = params.map_err(|_| unreadable_path())?;
+    let [kind, id, _] = texts(&params);
+    let id = entity_id(id)?;
+    let view = state
+        .registry
+        .view(kind, principal.tenant.clone(), id.clone(), deadline)
+        .await
+        .map_err(Fault::of_read)?;
+    if view.sequence.0 == 0 {
+        let detail = format!("there is no {kind} {id}");
+        return Err(Fault::new(codes::ENTITY_NOT_FOUND, detail));
+    }
+    Ok(viewed(kind, &id, &view))
+}
+
+/// Tells a body that is no JSON from one that doesn't fit; only a body that was refused is parsed
+/// for it.
+fn refusal(failure: Failure, body: &[u8]) -> Fault {
+    if matches!(failure, Failure::InvalidBody(_))
+        && !body.is_empty()
+        && let Err(error) = serde_json::from_slice::<&RawValue>(body)
+    {
+        return Fault::new(codes::MALFORMED_JSON, format!("the body is not JSON: {error}"));
+    }
+    failure.into()
+}
+
+/// The route holds the path as it was meant, so that `%3A` and `:` in an id are the same command.
+fn keyed_command_id(
+    tenant: &TenantId,
+    kind: &str,
+    id: &EntityId,
+    command: &str,
+    key: &str,
+) -> CommandId {
+    let route = format!("POST /v1/entities/{kind}/{id}/{command}");
+    CommandId::from_idempotency_key(tenant, &route, key)
+}
+
+/// Kind, id and, where the route has one, command.
+fn texts(params: &RawPathParams) -> [&str; 3] {
+    let mut texts = [""; 3];
+    for (slot, (_, text)) in texts.iter_mut().zip(params) {
+        *slot = text;
+    }
+    texts
+}
+
+fn entity_id(text: &str) -> Result<EntityId, Fault> {
+    EntityId::new(text).map_err(|error| Fault::new(codes::INVALID_ENTITY_ID, error.to_string()))
+}
+
+fn unreadable_path() -> Fault {
+    Fault::new(codes::INVALID_ENTITY_ID, "the path is not UTF-8")
+}
+
+fn answered(answer: &Answer) -> Response {
+    let mut text = Vec::with_capacity(answer.reply.len() + 64);
+    // Writing to a vector can't fail; a broken body would be caught by the tests of this file.
+    let written = write!(
+        text,
+        r#"{{"sequence":{},"reply":{},"repeated":{}}}"#,
+        answer.sequence, answer.reply, answer.repeated
+    );
+    debug_assert!(written.is_ok(), "a vector takes every byte");
+    let mut response = json(Body::from(text));
+    if answer.repeated {
+        response.headers_mut().insert(IDEMPOTENCY_HIT, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The kind is one that the registry has and the id was checked: neither needs escaping.
+fn viewed(kind: &str, id: &EntityId, view: &View) -> Response {
+    let mut text = Vec::with_capacity(view.state.len() + kind.len() + id.as_str().len() + 64);
+    let written = write!(
+        text,
+        r#"{{"kind":"{kind}","id":"{id}","sequence":{},"state":{}}}"#,
+        view.sequence, view.state
+    );
+    debug_assert!(written.is_ok(), "a vector takes every byte");
+    json(Body::from(text))
+}

@@ -1,0 +1,51 @@
+//! The routes, one family per file.
+//!
+//! **Invariant:** whatever a request asks for, its answer has an `x-request-id`, and an error is a
+//! problem body.
+
+mod entities;
+mod health;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use coppice_api::codes;
+
+use crate::exchange::Exchange;
+use crate::problem::Fault;
+use crate::state::AppState;
+
+/// Every route of the gateway.
+#[must_use]
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/v1/entities/{kind}/{id}", get(entities::view))
+        .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
+        .fallback(route_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+}
+
+async fn route_not_found(request: Request) -> Response {
+    let exchange = Exchange::begin(&request.into_parts().0);
+    Fault::new(codes::ROUTE_NOT_FOUND, "there is nothing at this path").respond(&exchange)
+}
+
+/// The router adds `Allow`.
+async fn method_not_allowed(request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    let detail = format!("the path does not take {}", parts.method);
+    Fault::new(codes::METHOD_NOT_ALLOWED, detail).respond(&exchange)
+}
+
+fn json(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

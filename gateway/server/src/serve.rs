@@ -1,0 +1,205 @@
+//! Connections: accepting them, serving HTTP/1.1 on them, and letting them finish.
+//!
+//! **Invariants:** never more than `connections_max` at a time, and each belongs to a task that
+//! [`serve`] owns and has joined when it returns. After the shutdown signal no connection is
+//! accepted and no new request is read; those under way may finish within the grace period.
+//!
+//! **Deliberately absent:** TLS and HTTP/2, which belong to the proxy in front; and the HTTP
+//! library's own header timeout, which arms a timer per request. One look per connection and
+//! period at whether anything was written finds the idle and the byte-by-byte client as well.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use crate::config::ServerConfig;
+use crate::metered::Metered;
+
+/// Bounds what one connection buffers of pipelined requests and unsent answers.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// After an error of the listener itself, such as no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Limits of the listener and its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections at the same time; one more waits in the listener's queue.
+    pub connections_max: usize,
+    /// The largest request line with headers.
+    pub header_bytes_max: usize,
+    /// A connection is closed after nothing was written to it for this long.
+    pub idle_timeout: Duration,
+    /// How long requests under way may take to finish at shutdown.
+    pub shutdown_grace: Duration,
+}
+
+impl From<&ServerConfig> for ConnectionLimits {
+    fn from(config: &ServerConfig) -> Self {
+        Self {
+            connections_max: config.connections_max,
+            header_bytes_max: config.header_bytes_max,
+            idle_timeout: Duration::from_millis(config.idle_timeout_ms),
+            shutdown_grace: Duration::from_millis(config.shutdown_grace_ms),
+        }
+    }
+}
+
+/// Serves a router on a listener until `shutdown` resolves and the connections have ended.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let http = Arc::new(protocol(limits));
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, peer, slot) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let connection = Connection {
+            http: Arc::clone(&http),
+            router: router.clone(),
+            idle_timeout: limits.idle_timeout,
+            stopped: stopped.clone(),
+        };
+        connections.spawn(async move {
+            connection.run(stream, peer).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    stop.send_replace(true);
+    drain(connections, limits.shutdown_grace).await;
+}
+
+fn protocol(limits: ConnectionLimits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_header_size(limits.header_bytes_max)
+        .max_buf_size(BUFFER_BYTES_MAX.max(limits.header_bytes_max))
+        .pipeline_flush(true)
+        .header_read_timeout(None);
+    http
+}
+
+/// The next connection, once there is a slot for it. Safe to drop at any time.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    if slots.available_permits() == 0 {
+        warn!("all connection slots are taken");
+    }
+    // The semaphore is never closed.
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                error!(%error, "accepting connections failed");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The client gave up before it was accepted; the listener is fine.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+struct Connection {
+    http: Arc<http1::Builder>,
+    router: Router,
+    idle_timeout: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn run(mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, %peer, "the connection ended before it began");
+            return;
+        }
+        let (io, written) = Metered::new(stream);
+        let service = TowerToHyperService::new(self.router);
+        let mut served = pin!(self.http.serve_connection(io, service));
+        let mut idle = pin!(sleep(self.idle_timeout));
+        let mut seen = written.bytes();
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut served => {
+                    if let Err(error) = outcome {
+                        debug!(%error, %peer, "the connection ended early");
+                    }
+                    return;
+                }
+                () = &mut idle => {
+                    if written.bytes() == seen {
+                        debug!(%peer, "the connection was idle for too long");
+                        return;
+                    }
+                    seen = written.bytes();
+                    idle.as_mut().reset(tokio::time::Instant::now() + self.idle_timeout);
+                }
+                // An error means that the sender is gone, and so is the server.
+                _ = self.stopped.changed(), if !stopping => {
+                    stopping = true;
+                    served.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+async fn drain(mut connections: JoinSet<()>, grace: Duration) {
+    let open = connections.len();
+    info!(open, "the listener is closed");
+    let ended = timeout(grace, async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    });
+    if ended.await.is_err() {
+        warn!(open = connections.len(), "connections were cut off at the end of the grace period");
+        connections.shutdown().await;
+    }
+}
+
+/// A panic in a handler ends its connection and nothing else, but it is a bug.
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!(%error, "a connection panicked");
+    }
+}

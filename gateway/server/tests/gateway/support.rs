@@ -1,0 +1,193 @@
+//! Stand-ins for the store and the entities, so that the gateway is tested and measured by itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use coppice_core::{CommandId, EntityId, Sequence, TenantId, Timestamp};
+use coppice_persistence::{ApiKeyRow, Directory, StoreError};
+use coppice_runtime::{Answer, Failure, KindPort, Registry, Request, SystemClock, View};
+use coppice_server::auth::{ApiKey, Auth, SCOPE_ALL};
+use coppice_server::config::{self, Config, Sources};
+use coppice_server::state::{App, AppState, RequestLimits};
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A key that every test directory knows.
+pub const KEY: &str = "sk_test_0123456789abcdef0123456789abcdef";
+
+/// Keys in memory. Look-ups are counted, can be held back, and can fail.
+#[derive(Debug)]
+pub struct FakeDirectory {
+    rows: Mutex<Vec<ApiKeyRow>>,
+    pub lookups: AtomicUsize,
+    /// A look-up reads first and takes a permit afterwards.
+    pub gate: Semaphore,
+    pub failing: Mutex<bool>,
+}
+
+impl Default for FakeDirectory {
+    fn default() -> Self {
+        Self {
+            rows: Mutex::default(),
+            lookups: AtomicUsize::new(0),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            failing: Mutex::new(false),
+        }
+    }
+}
+
+impl FakeDirectory {
+    /// With one key that may do everything.
+    pub fn with_key() -> Self {
+        let directory = Self::default();
+        directory.add(row(KEY, SCOPE_ALL));
+        directory
+    }
+
+    pub fn add(&self, row: ApiKeyRow) {
+        self.rows.lock().push(row);
+    }
+
+    pub fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::SeqCst)
+    }
+}
+
+/// A key's row, of the tenant `t`.
+pub fn row(text: &str, scopes: &str) -> ApiKeyRow {
+    let key = ApiKey::parse(text).unwrap();
+    ApiKeyRow {
+        id: key.hash().to_uuid(),
+        tenant: TenantId::new("t").unwrap(),
+        prefix: key.prefix().to_owned(),
+        hash: key.hash(),
+        scopes: scopes.to_owned(),
+        description: String::new(),
+        created_at: Timestamp::EPOCH,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+#[async_trait]
+impl Directory for FakeDirectory {
+    async fn has_tenants(&self) -> Result<bool, StoreError> {
+        Ok(!self.rows.lock().is_empty())
+    }
+
+    async fn add_tenant(
+        &self,
+        _tenant: &TenantId,
+        _name: &str,
+        key: &ApiKeyRow,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock();
+        if rows.iter().all(|row| row.id != key.id) {
+            rows.push(key.clone());
+        }
+        Ok(())
+    }
+
+    async fn api_keys(&self, prefix: &str) -> Result<Vec<ApiKeyRow>, StoreError> {
+        let rows = self.rows.lock().iter().filter(|row| row.prefix == prefix).cloned().collect();
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        drop(self.gate.acquire().await);
+        if *self.failing.lock() {
+            return Err(StoreError::Unreadable { table: "api_keys", problem: "hunter2".into() });
+        }
+        Ok(rows)
+    }
+
+    async fn revoke_api_key(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut rows = self.rows.lock();
+        let row = rows.iter_mut().find(|row| row.id == id && &row.tenant == tenant);
+        Ok(row.map(|row| row.revoked_at = Some(at)).is_some())
+    }
+}
+
+/// An entity kind that answers at once: the same to every command, or with a failure.
+#[derive(Debug, Default)]
+pub struct FakeKind {
+    pub failure: Mutex<Option<Failure>>,
+    /// How long a command takes.
+    pub delay: Mutex<Duration>,
+    /// What the last command was.
+    pub last: Mutex<Option<Request>>,
+    repeated: Mutex<HashSet<CommandId>>,
+}
+
+impl KindPort for FakeKind {
+    fn kind(&self) -> &'static str {
+        "counter"
+    }
+
+    fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
+        Box::pin(async move {
+            let delay = *self.delay.lock();
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let repeated = request.keyed && !self.repeated.lock().insert(request.command_id);
+            *self.last.lock() = Some(request);
+            match self.failure.lock().clone() {
+                Some(failure) => Err(failure),
+                None => Ok(Answer { sequence: Sequence(7), reply: r#"{"value":7}"#.into(), repeated }),
+            }
+        })
+    }
+
+    fn view(
+        &self,
+        _tenant: TenantId,
+        id: EntityId,
+        _deadline: Instant,
+    ) -> BoxFuture<'_, Result<View, Failure>> {
+        Box::pin(async move {
+            if let Some(failure) = self.failure.lock().clone() {
+                return Err(failure);
+            }
+            let sequence = Sequence(if id.as_str() == "absent" { 0 } else { 7 });
+            Ok(View { sequence, state: r#"{"value":7}"#.into() })
+        })
+    }
+}
+
+/// A gateway in front of the stand-ins.
+pub struct Gateway {
+    pub state: AppState,
+    pub kind: Arc<FakeKind>,
+    pub directory: Arc<FakeDirectory>,
+}
+
+/// The defaults.
+pub fn config() -> Config {
+    config::load(&Sources::default()).unwrap().config
+}
+
+/// With the defaults.
+pub fn gateway() -> Gateway {
+    gateway_with(&config())
+}
+
+/// With these settings.
+pub fn gateway_with(config: &Config) -> Gateway {
+    let kind = Arc::new(FakeKind::default());
+    let directory = Arc::new(FakeDirectory::with_key());
+    let state = Arc::new(App {
+        registry: Registry::new([kind.clone() as Arc<dyn KindPort>]),
+        auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth),
+        limits: RequestLimits::from(&config.server),
+    });
+    Gateway { state, kind, directory }
+}

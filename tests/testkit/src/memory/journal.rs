@@ -1,0 +1,151 @@
+//! The append-only part.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
+use coppice_persistence::{
+    BatchRow, CommandRecord, EntityRow, Journal, StoreError, Unit, UnitOutcome,
+};
+
+use super::MemoryStore;
+use super::database::Database;
+use super::faults::Point;
+
+#[async_trait]
+impl Journal for MemoryStore {
+    async fn append(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, StoreError> {
+        self.faults.pass(Point::BeforeAppend, "appending").await?;
+        let outcomes = self.database.lock().append(units)?;
+        self.faults.pass(Point::AfterAppendBeforeAnswer, "appending").await?;
+        Ok(outcomes)
+    }
+
+    async fn entity(&self, key: &StreamKey) -> Result<Option<EntityRow>, StoreError> {
+        self.faults.pass(Point::Entity, "reading an entity").await?;
+        let database = self.database.lock();
+        Ok(database.streams.get(&key.stream()).and_then(|stream| stream.row.clone()))
+    }
+
+    async fn read_stream(
+        &self,
+        key: &StreamKey,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.faults.pass(Point::ReadStream, "reading a stream").await?;
+        let database = self.database.lock();
+        let Some(stream) = database.streams.get(&key.stream()) else { return Ok(Vec::new()) };
+        let positions = stream.positions.iter().skip(index(after.0)).take(limit);
+        Ok(positions.filter_map(|position| database.event(*position).cloned()).collect())
+    }
+
+    async fn read_journal(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.faults.pass(Point::ReadJournal, "reading the journal").await?;
+        let database = self.database.lock();
+        Ok(database.events.iter().skip(index(after.0)).take(limit).cloned().collect())
+    }
+
+    async fn command(
+        &self,
+        key: &StreamKey,
+        id: CommandId,
+    ) -> Result<Option<CommandRecord>, StoreError> {
+        self.faults.pass(Point::Commands, "reading a command").await?;
+        let database = self.database.lock();
+        Ok(database.streams.get(&key.stream()).and_then(|stream| stream.command(id)).cloned())
+    }
+
+    async fn recent_commands(
+        &self,
+        key: &StreamKey,
+        limit: usize,
+    ) -> Result<Vec<CommandRecord>, StoreError> {
+        self.faults.pass(Point::Commands, "reading commands").await?;
+        let database = self.database.lock();
+        let Some(stream) = database.streams.get(&key.stream()) else { return Ok(Vec::new()) };
+        Ok(stream.commands.values().rev().take(limit).cloned().collect())
+    }
+
+    async fn drop_commands(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        self.faults.pass(Point::Commands, "dropping commands").await?;
+        Ok(self.database.lock().drop_commands(before, limit))
+    }
+
+    async fn entities(
+        &self,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        self.faults.pass(Point::Scan, "scanning entities").await?;
+        Ok(self.database.lock().rows_after(after).take(limit).cloned().collect())
+    }
+
+    async fn owing(
+        &self,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        self.faults.pass(Point::Scan, "scanning owing entities").await?;
+        let database = self.database.lock();
+        Ok(database.rows_after(after).filter(|row| row.owes).take(limit).cloned().collect())
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<EntityRow>, StoreError> {
+        self.faults.pass(Point::Scan, "scanning due entities").await?;
+        let mut rows: Vec<_> = self
+            .database
+            .lock()
+            .rows_after(None)
+            .filter(|row| row.wake_at.is_some_and(|wake_at| wake_at <= now))
+            .cloned()
+            .collect();
+        // Stable, so that timers due together come in order of stream id.
+        rows.sort_by_key(|row| row.wake_at);
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn batches(&self, after: u64, limit: usize) -> Result<Vec<BatchRow>, StoreError> {
+        self.faults.pass(Point::ReadJournal, "reading batches").await?;
+        let database = self.database.lock();
+        Ok(database.batches.iter().skip(index(after)).take(limit).cloned().collect())
+    }
+}
+
+impl Database {
+    fn rows_after(&self, after: Option<StreamId>) -> impl Iterator<Item = &EntityRow> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.streams.range((start, Bound::Unbounded)).filter_map(|(_, stream)| stream.row.as_ref())
+    }
+
+    fn drop_commands(&mut self, before: Timestamp, limit: usize) -> u64 {
+        let mut dropped = Vec::new();
+        for (number, id) in &self.commands {
+            if dropped.len() == limit {
+                break;
+            }
+            let stream = self.streams.get(id);
+            let record = stream.and_then(|stream| stream.commands.get(number));
+            if record.is_some_and(|record| record.recorded_at < before) {
+                dropped.push((*number, *id));
+            }
+        }
+        for (number, id) in &dropped {
+            self.commands.remove(number);
+            let Some(stream) = self.streams.get_mut(id) else { continue };
+            if let Some(record) = stream.commands.remove(number) {
+                stream.commands_by_id.remove(&record.command_id);
+            }
+        }
+        dropped.len() as u64
+    }
+}
+
+fn index(after: u64) -> usize {
+    usize::try_from(after).unwrap_or(usize::MAX)
+}
