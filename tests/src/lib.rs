@@ -1,1 +1,7 @@
-//! placeholder
+//! What the integration tests share: nodes in process, requests, and an entity kind that holds
+//! personal data.
+
+#![allow(clippy::missing_panics_doc, reason = "test support panics where a test should fail")]
+
+pub mod node;
+pub mod profile;

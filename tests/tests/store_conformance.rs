@@ -10,6 +10,8 @@
 mod append;
 #[path = "store_conformance/backend.rs"]
 mod backend;
+#[path = "store_conformance/cancellation.rs"]
+mod cancellation;
 #[path = "store_conformance/commands.rs"]
 mod commands;
 #[path = "store_conformance/directory.rs"]
@@ -22,6 +24,8 @@ mod fixture;
 mod journal;
 #[path = "store_conformance/leases.rs"]
 mod leases;
+#[path = "store_conformance/model.rs"]
+mod model;
 #[path = "store_conformance/read_models.rs"]
 mod read_models;
 #[path = "store_conformance/resubmission.rs"]
@@ -60,6 +64,12 @@ macro_rules! suites {
                 streams_of_other_kinds_and_tenants_are_apart
                 two_thousand_events_commit_in_one_batch
             }
+            cancellation {
+                a_dropped_append_is_found_out_by_handing_it_in_again
+                a_dropped_claim_leaves_the_shards_claimable
+                a_dropped_step_is_taken_whole_or_not_at_all
+                what_is_acknowledged_after_dropped_calls_stays
+            }
             commands {
                 a_command_is_found_by_its_stream_and_id
                 old_commands_are_dropped_by_age
@@ -82,6 +92,7 @@ macro_rules! suites {
                 a_head_with_another_hash_is_refused
                 a_new_stream_begins_at_its_own_genesis
                 a_refusal_leaves_no_trace
+                a_succession_under_load_cuts_the_former_owner_off
                 a_unit_that_is_there_in_part_is_refused
                 an_answered_command_is_of_its_stream
                 an_unclaimed_shard_accepts_nothing
@@ -109,6 +120,9 @@ macro_rules! suites {
                 an_ended_lease_is_succeeded_by_anyone
                 of_competing_claims_exactly_one_is_granted
                 only_the_same_owner_succeeds_itself_and_only_when_asked
+            }
+            model {
+                random_histories_agree_with_the_model
             }
             read_models {
                 a_step_from_elsewhere_writes_nothing
@@ -147,6 +161,7 @@ macro_rules! suites {
             units {
                 a_command_twice_in_one_append_is_invalid
                 a_duplicate_takes_its_whole_unit
+                a_nul_is_kept_or_invalid
                 keys_that_look_alike_are_apart
                 linked_appends_commit_together
                 of_competing_writers_exactly_one_wins

@@ -73,6 +73,12 @@ impl WriterHandle {
         self.commits.clone()
     }
 
+    /// Tickets that wait for the next batch.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.intake.tickets.lock().len()
+    }
+
     /// Whether the store gives no answers at present.
     #[must_use]
     pub fn is_degraded(&self) -> bool {

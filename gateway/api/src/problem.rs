@@ -148,9 +148,8 @@ mod tests {
             },
         });
         assert_eq!(serde_json::to_value(&problem).unwrap(), expected);
-        let back: Problem = serde_json::from_value::<Value>(expected)
-            .and_then(serde_json::from_value)
-            .unwrap();
+        let back: Problem =
+            serde_json::from_value::<Value>(expected).and_then(serde_json::from_value).unwrap();
         assert_eq!(back, problem);
     }
 }

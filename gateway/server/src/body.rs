@@ -96,5 +96,8 @@ pub fn require_json(headers: &HeaderMap, body: &[u8]) -> Result<(), Fault> {
     if accepted {
         return Ok(());
     }
-    Err(Fault::new(codes::UNSUPPORTED_MEDIA_TYPE, "send the header `Content-Type: application/json`"))
+    Err(Fault::new(
+        codes::UNSUPPORTED_MEDIA_TYPE,
+        "send the header `Content-Type: application/json`",
+    ))
 }

@@ -93,8 +93,7 @@ pub(crate) async fn open_store(config: &StoreConfig) -> Result<Opened, ComposeEr
 
 /// Locks the directory, and reads the node's id from the lock file or makes one up.
 fn lock(directory: &Path) -> Result<(File, String), ComposeError> {
-    let failed =
-        |source| ComposeError::Directory { directory: directory.to_path_buf(), source };
+    let failed = |source| ComposeError::Directory { directory: directory.to_path_buf(), source };
     std::fs::create_dir_all(directory).map_err(failed)?;
     let file = OpenOptions::new()
         .read(true)
@@ -160,10 +159,7 @@ fn runtime_options(config: &Config) -> RuntimeOptions {
 
 type Keeper = Option<(JoinHandle<()>, watch::Sender<bool>)>;
 
-async fn lease(
-    config: &Config,
-    opened: &Opened,
-) -> Result<(Arc<dyn Lease>, Keeper), ComposeError> {
+async fn lease(config: &Config, opened: &Opened) -> Result<(Arc<dyn Lease>, Keeper), ComposeError> {
     let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
     let claim = ShardClaim {
         owner: opened.node_id.clone(),

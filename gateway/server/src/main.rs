@@ -96,7 +96,10 @@ fn run(sources: Sources, command: impl AsyncFnOnce(&Settings) -> Result<(), Exit
     }
 }
 
-#[allow(clippy::print_stderr, reason = "logging may not have been started, and a person is reading")]
+#[allow(
+    clippy::print_stderr,
+    reason = "logging may not have been started, and a person is reading"
+)]
 fn fail(error: &(dyn std::error::Error + 'static), code: u8) -> ExitCode {
     eprintln!("coppice: {}", Chain(error));
     ExitCode::from(code)

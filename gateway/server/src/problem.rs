@@ -68,8 +68,7 @@ impl Fault {
         } else {
             debug!(code, request_id, "request refused");
         }
-        let body =
-            Problem::new(self.code, self.outcome, &self.detail, exchange.path(), request_id);
+        let body = Problem::new(self.code, self.outcome, &self.detail, exchange.path(), request_id);
         // Strings and numbers always serialize; an empty body would be the honest remainder.
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Body::from(bytes));
@@ -117,8 +116,7 @@ impl From<Failure> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         let invalid = |detail: &'static str, challenge| {
-            Self::new(codes::AUTH_INVALID, detail)
-                .with_header(header::WWW_AUTHENTICATE, challenge)
+            Self::new(codes::AUTH_INVALID, detail).with_header(header::WWW_AUTHENTICATE, challenge)
         };
         // RFC 6750, section 3: no error attribute where nothing was presented.
         const PLAIN: &str = "Bearer realm=\"coppice\"";

@@ -71,8 +71,8 @@ struct ReplayOf<K: Entity>(K::State);
 impl<K: Entity> Replay for ReplayOf<K> {
     fn apply(&mut self, event: &StoredEvent) -> Result<(), String> {
         let body = &event.record.body;
-        let decoded = K::Event::decode(&body.event_type, &body.payload)
-            .map_err(|error| error.to_string())?;
+        let decoded =
+            K::Event::decode(&body.event_type, &body.payload).map_err(|error| error.to_string())?;
         self.0 = K::evolve(std::mem::take(&mut self.0), &decoded);
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! | [`clock`], [`lease`], [`random`] | time, ownership and chance that a test decides |
 //! | [`history`], [`checker`] | what clients saw, and whether the journal bears it out |
 //! | [`sandbox`], [`binary`], [`client`] | the real binary as a process, and a client that speaks to it |
+//! | [`postgres`] | a private PostgreSQL server that a test stops hard, and databases on the shared one |
 //! | [`proxy`] | cuts and stalls between a store and its PostgreSQL |
 //!
 //! **Deliberately absent:** sleeps and retries that would hide a flaw. Whoever waits, waits for a
@@ -20,7 +21,7 @@ pub mod clock;
 pub mod history;
 pub mod lease;
 pub mod memory;
-// pub mod postgres;
+pub mod postgres;
 pub mod proxy;
 pub mod random;
 pub mod sandbox;
@@ -32,6 +33,7 @@ pub use clock::VirtualClock;
 pub use history::{Completion, History, Op, OpId};
 pub use lease::TestLease;
 pub use memory::{Action, Faults, Hold, MemoryStore, Point, Times};
+pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use random::Random;
 pub use sandbox::Sandbox;

@@ -23,12 +23,7 @@ pub(crate) async fn sqlite() -> Opened {
 }
 
 pub(crate) async fn postgres() -> Opened {
-    use sqlx::Connection;
-    let server = std::env::var("CONF_PG").unwrap();
-    let name = format!("c{}", uuid::Uuid::new_v4().simple());
-    let mut connection = sqlx::PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    let url = format!("{server}/{name}");
+    let url = coppice_testkit::postgres::shared_database().unwrap();
     let store = SqlStore::open_postgres(&url, PostgresOptions::default()).await.unwrap();
     Opened { store: Arc::new(store), _home: None }
 }

@@ -1,11 +1,17 @@
 //! What is refused, why, and in which order of precedence.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use coppice_core::{Epoch, Hash, Sequence, StreamHead};
 use coppice_persistence::{Refusal, Store};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::fixture::*;
+
+/// How long the writers may take before the case fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An append behind the head or ahead of it.
 pub(crate) async fn a_head_at_another_sequence_is_refused(store: Arc<dyn Store>) {
@@ -188,4 +194,41 @@ pub(crate) async fn a_unit_that_is_there_in_part_is_refused(store: Arc<dyn Store
     commit(&*store, &[one.unit()]).await;
     refuse(&*store, two.unit(), &[(0, Refusal::Head)]).await;
     assert_eq!(payloads(&stream(&*store, &key("c")).await), ["1"]);
+}
+
+/// While a succession goes on under load, nothing of the former owner's is written after the first
+/// event of the new one, and what it was told is committed is there.
+pub(crate) async fn a_succession_under_load_cuts_the_former_owner_off(store: Arc<dyn Store>) {
+    let former = claim(&*store, "a").await;
+    let mut writers = JoinSet::new();
+    for writer in 0..4 {
+        let (store, former) = (Arc::clone(&store), former.clone());
+        writers.spawn(async move {
+            let key = key(&format!("a{writer}"));
+            let mut head = StreamHead::genesis(&key);
+            loop {
+                let draft = former.at(&key, head).events(2);
+                match &store.append(&[draft.clone().unit()]).await.unwrap()[..] {
+                    [Committed] => head = draft.head(),
+                    refused => {
+                        assert_eq!(*refused, [Refused(vec![(0, Refusal::Epoch)])]);
+                        return head.sequence.0;
+                    }
+                }
+            }
+        });
+    }
+    let loaded = async {
+        while journal(&*store).await.len() < 100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, loaded).await.expect("the writers write");
+    let present = claim(&*store, "b").await;
+    let marker = present.begin(&key("marker")).event("marker");
+    commit(&*store, &[marker.unit()]).await;
+    let told = timeout(PATIENCE, writers.join_all()).await.expect("the writers are refused");
+    let events = journal(&*store).await;
+    assert_eq!(events.last().map(|event| &event.key), Some(&key("marker")));
+    assert_eq!(events.len() as u64, told.into_iter().sum::<u64>() + 1);
 }

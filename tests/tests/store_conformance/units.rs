@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use coppice_core::{EntityKind, Epoch};
-use coppice_persistence::{Refusal, Store, StoreError, Unit};
+use coppice_core::envelope::EventBody;
+use coppice_core::{EntityKind, Epoch, Position, Sequence};
+use coppice_persistence::{
+    CommandRecord, DocumentChange, ParkedEvent, Progress, Refusal, Store, StoreError, Unit,
+};
 use tokio::task::JoinSet;
 
 use crate::fixture::*;
@@ -170,4 +173,48 @@ pub(crate) async fn keys_that_look_alike_are_apart(store: Arc<dyn Store>) {
     for key in &keys {
         assert_eq!(payloads(&stream(&*store, key).await), [key.to_string()]);
     }
+}
+
+/// PostgreSQL keeps no NUL in a text. A store may refuse one as invalid; to call itself
+/// unavailable would have its caller try for ever.
+pub(crate) async fn a_nul_is_kept_or_invalid(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    let payload = pen.begin(&key("payload")).event("\0");
+    let workflow = EventBody { workflow: Some("a\0b".into()), ..body("{}") };
+    let workflow = pen.begin(&key("workflow")).body(workflow);
+    let reply = CommandRecord { reply: "\0".into(), ..record(1, Sequence(1)) };
+    let reply = pen.begin(&key("reply")).event("{}").record(reply);
+    for draft in [payload, workflow, reply] {
+        match store.append(&[draft.clone().unit()]).await {
+            Ok(outcomes) => {
+                assert_eq!(outcomes, [Committed]);
+                let read = stream(&*store, &draft.append.key).await;
+                assert_eq!(read[0].record, draft.append.events[0]);
+            }
+            Err(StoreError::Invalid(_)) => {}
+            Err(other) => panic!("{}: {other:?}", draft.append.key),
+        }
+    }
+    let change = DocumentChange {
+        model: "m".into(),
+        tenant: tenant("t"),
+        id: "a\0b".into(),
+        body: Some("\0".into()),
+    };
+    let parked = ParkedEvent {
+        position: Position(1),
+        stream: key("c").stream(),
+        reason: "expected \0".into(),
+        parked_at: NOW,
+    };
+    let step =
+        |changes, parked| Progress { to: Position(0), changes, parked, ..Progress::default() };
+    for step in [step(vec![change], vec![]), step(vec![], vec![parked])] {
+        match store.advance("s", &step).await {
+            Ok(taken) => assert!(taken),
+            Err(StoreError::Invalid(_)) => {}
+            Err(other) => panic!("{step:?}: {other:?}"),
+        }
+    }
+    commit(&*store, &[pen.begin(&key("after")).event("1").unit()]).await;
 }

@@ -60,11 +60,8 @@ impl fmt::Debug for Cache {
 
 impl Cache {
     pub(super) fn new(known_ttl: Duration, refused_ttl: Duration, entries_max: usize) -> Self {
-        let entries = Entries {
-            generation: Generation(0),
-            known: HashMap::new(),
-            refused: HashMap::new(),
-        };
+        let entries =
+            Entries { generation: Generation(0), known: HashMap::new(), refused: HashMap::new() };
         Self { known_ttl, refused_ttl, entries_max, entries: RwLock::new(entries) }
     }
 

@@ -1,9 +1,9 @@
 //! Who calls: bearer API keys, looked up by prefix and believed for a while.
 //!
 //! **Invariants:** a key's text is never kept, only its SHA-256; every candidate row is compared in
-//! constant time; what [`Auth::revoke`] has returned for is refused from then on by this process,
-//! even where a look-up was under way. Another process learns of a revocation within the cache's
-//! TTL.
+//! constant time; once [`Auth::revoke`] has returned, this process refuses the key in every request
+//! that arrives, even where a look-up was under way. Another process learns of it within the
+//! cache's TTL.
 //!
 //! The path of a known key takes no await, one hash and one read of a map.
 

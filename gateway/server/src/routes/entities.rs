@@ -64,10 +64,8 @@ async fn ask(
 ) -> Result<Answer, Fault> {
     let received = exchange.received();
     let deadline = received + state.limits.timeout;
-    let principal = state
-        .auth
-        .authenticate(&parts.headers, Scope::EntitiesWrite, received, deadline)
-        .await?;
+    let principal =
+        state.auth.authenticate(&parts.headers, Scope::EntitiesWrite, received, deadline).await?;
     let params = params.map_err(|_| unreadable_path())?;
     let [kind, id, command] = texts(&params);
     let id = entity_id(id)?;
@@ -100,10 +98,8 @@ async fn look(
 ) -> Result<Response, Fault> {
     let received = exchange.received();
     let deadline = received + state.limits.timeout;
-    let principal = state
-        .auth
-        .authenticate(&parts.headers, Scope::EntitiesRead, received, deadline)
-        .await?;
+    let principal =
+        state.auth.authenticate(&parts.headers, Scope::EntitiesRead, received, deadline).await?;
     let params = params.map_err(|_| unreadable_path())?;
     let [kind, id, _] = texts(&params);
     let id = entity_id(id)?;

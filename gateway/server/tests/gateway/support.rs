@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use coppice_core::{CommandId, EntityId, Sequence, TenantId, Timestamp};
@@ -117,14 +116,28 @@ impl Directory for FakeDirectory {
 }
 
 /// An entity kind that answers at once: the same to every command, or with a failure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FakeKind {
     pub failure: Mutex<Option<Failure>>,
-    /// How long a command takes.
-    pub delay: Mutex<Duration>,
     /// What the last command was.
     pub last: Mutex<Option<Request>>,
-    repeated: Mutex<HashSet<CommandId>>,
+    /// Has a permit for every command that has arrived.
+    pub arrived: Semaphore,
+    /// A command that has arrived takes a permit before it is answered.
+    pub gate: Semaphore,
+    known: Mutex<HashSet<CommandId>>,
+}
+
+impl Default for FakeKind {
+    fn default() -> Self {
+        Self {
+            failure: Mutex::default(),
+            last: Mutex::default(),
+            arrived: Semaphore::new(0),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            known: Mutex::default(),
+        }
+    }
 }
 
 impl KindPort for FakeKind {
@@ -134,15 +147,15 @@ impl KindPort for FakeKind {
 
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(async move {
-            let delay = *self.delay.lock();
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-            let repeated = request.keyed && !self.repeated.lock().insert(request.command_id);
+            self.arrived.add_permits(1);
+            drop(self.gate.acquire().await);
+            let repeated = request.keyed && !self.known.lock().insert(request.command_id);
             *self.last.lock() = Some(request);
             match self.failure.lock().clone() {
                 Some(failure) => Err(failure),
-                None => Ok(Answer { sequence: Sequence(7), reply: r#"{"value":7}"#.into(), repeated }),
+                None => {
+                    Ok(Answer { sequence: Sequence(7), reply: r#"{"value":7}"#.into(), repeated })
+                }
             }
         })
     }

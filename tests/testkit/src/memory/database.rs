@@ -134,7 +134,8 @@ impl Database {
             let key = append.key.clone();
             self.events.push(StoredEvent { position, key, record: record.clone() });
         }
-        if !append.events.is_empty() {
+        // Records alone make no entity, but they are an append to one that is there.
+        if !append.events.is_empty() || stream.row.is_some() {
             stream.row = Some(EntityRow {
                 key: append.key.clone(),
                 head: append.resulting_head(),

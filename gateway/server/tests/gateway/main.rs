@@ -1,0 +1,13 @@
+//! The gateway by itself: a stand-in for the store, and one entity kind that does as it is told.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
+mod auth;
+mod bootstrap;
+mod connections;
+mod docs;
+mod entities;
+mod failures;
+mod http;
+mod support;
