@@ -1,7 +1,7 @@
 -- The journal: what happened, and where every stream ends. Append-only but for `entities`.
 --
 -- Ids and hashes are BYTEA and numbers BIGINT, as in SQLite, so that one text of SQL reads both.
--- Text keys are COLLATE "C": they sort by their bytes, as in SQLite, whatever the database's locale.
+-- Text keys are COLLATE "C": they sort by their bytes, as in SQLite, whatever the locale.
 --
 -- The fill factor leaves room on each page: an entity whose `wake_at` and `owes` stay as they are
 -- is updated in place, without a new entry in any index.

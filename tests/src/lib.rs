@@ -3,5 +3,8 @@
 
 #![allow(clippy::missing_panics_doc, reason = "test support panics where a test should fail")]
 
+pub mod clients;
 pub mod node;
 pub mod profile;
+pub mod running;
+pub mod vault;

@@ -94,11 +94,14 @@ pub async fn serve(
     drain(connections, limits.shutdown_grace).await;
 }
 
+/// Without `pipeline_flush`: it holds answers back while half a request is buffered, so the answer to
+/// a request that can't be parsed would never leave.
 fn protocol(limits: ConnectionLimits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.max_header_size(limits.header_bytes_max)
         .max_buf_size(BUFFER_BYTES_MAX.max(limits.header_bytes_max))
-        .pipeline_flush(true)
+        // Head and body of an answer are small: one buffer, one write.
+        .writev(false)
         .header_read_timeout(None);
     http
 }

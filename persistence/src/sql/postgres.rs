@@ -42,8 +42,8 @@ pub struct PostgresOptions {
     /// The longest a statement runs on the server. Default 10 s, a hundred times what a large batch
     /// takes.
     pub statement_timeout: Duration,
-    /// The longest a statement waits for a lock. Default 5 s; less than `statement_timeout`, so that
-    /// the error names the lock.
+    /// The longest a statement waits for a lock. Default 5 s: less than `statement_timeout`, so
+    /// that the error names the lock.
     pub lock_timeout: Duration,
     /// How long a transaction may stand open with nothing asked of it before the server ends it.
     /// Default 5 s: a node that freezes in a claim holds the append's lock for so long.

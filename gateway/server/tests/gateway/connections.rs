@@ -107,6 +107,25 @@ async fn headers_over_the_limit_are_refused() {
 }
 
 #[tokio::test]
+async fn half_a_request_does_not_hold_back_the_answer_to_the_one_before() {
+    let served = start(&config()).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all((add("{}") + "GET /hea").as_bytes()).await.unwrap();
+    assert!(patiently(answer(&mut stream)).await.starts_with("HTTP/1.1 200"));
+    stream.write_all(b"lth HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert!(patiently(answer(&mut stream)).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_so() {
+    let served = start(&config()).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nno header\r\n\r\n").await.unwrap();
+    let text = patiently(answer(&mut stream)).await;
+    assert!(text.starts_with("HTTP/1.1 400"), "{text}");
+}
+
+#[tokio::test]
 async fn a_connection_over_the_limit_waits_for_another_to_close() {
     let mut config = config();
     config.server.connections_max = 1;

@@ -1,9 +1,20 @@
 //! The proxy between a client and a server that speak just enough of the protocol.
 
+use coppice_core::envelope::EventBody;
+use coppice_core::{
+    CommandId, CorrelationId, EntityId, EntityKind, Epoch, EventRecord, Position, ShardId,
+    StreamHead, StreamKey, TenantId, Timestamp,
+};
+use coppice_persistence::{
+    Journal, Leases, PostgresOptions, ShardClaim, SqlStore, StoreError, StreamAppend, Unit,
+    UnitOutcome,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::*;
+use crate::postgres::PostgresServer;
 
 const STARTUP: &[u8] = &[0, 0, 0, 8, 0, 3, 0, 0];
 const READY: &[u8] = &[b'Z', 0, 0, 0, 5, b'I'];
@@ -169,4 +180,68 @@ async fn a_url_keeps_all_but_its_host_and_port() {
     ] {
         assert_eq!(proxy.url(database), expected);
     }
+}
+
+/// One event of a stream of its own, with a payload that the proxy can find.
+fn unit(payload: &str) -> Unit {
+    let tenant = TenantId::new("acme").unwrap();
+    let kind = EntityKind::new("counter").unwrap();
+    let key = StreamKey::new(tenant, kind, EntityId::new(payload).unwrap());
+    let expected = StreamHead::genesis(&key);
+    let body = EventBody {
+        event_type: "counter.added.v1".into(),
+        payload: payload.into(),
+        recorded_at: Timestamp::EPOCH,
+        causation: CommandId(Uuid::nil()),
+        correlation: CorrelationId(Uuid::nil()),
+        workflow: None,
+        policy_bundle: None,
+        subject: None,
+        key_id: None,
+    };
+    let events = vec![EventRecord::chain(expected, body)];
+    let (shard, epoch) = (ShardId(0), Epoch(1));
+    let commands = Vec::new();
+    let (wake_at, owes) = (None, false);
+    let append = StreamAppend { key, shard, epoch, expected, events, commands, wake_at, owes };
+    Unit { appends: vec![append] }
+}
+
+/// The real server and the real store: what the cuts are for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_append_is_durable_after_its_answer_and_absent_before_its_request() {
+    let server = PostgresServer::start().unwrap();
+    let database = server.create_database().unwrap();
+    let address = database.split(['@', '/']).nth(3).unwrap();
+    let proxy = Proxy::start(address).await.unwrap();
+    let direct = SqlStore::open_postgres(&database, PostgresOptions::default()).await.unwrap();
+    let through = proxy.url(&database);
+    let store = SqlStore::open_postgres(&through, PostgresOptions::default()).await.unwrap();
+    let owner = "a".to_owned();
+    let claim = ShardClaim { owner, count: 1, duration: None, succeed_own: false };
+    store.claim(&claim).await.unwrap();
+
+    let mut written = 0;
+    // Twice: with statements that the connection has yet to prepare, and with prepared ones.
+    for round in 0..2 {
+        for (cut, name) in [(Cut::AfterItsAnswer, "answered"), (Cut::BeforeIt, "stopped")] {
+            let payload = format!("{name}{round}");
+            let before = proxy.cuts();
+            proxy.cut(payload.as_bytes(), cut, 1);
+            let outcome = store.append(&[unit(&payload)]).await;
+            let unavailable = matches!(outcome, Err(StoreError::Unavailable { .. }));
+            assert!(unavailable, "{payload}: {outcome:?}");
+            assert!(proxy.reached_cuts(before + 1, PATIENCE).await);
+            written += usize::from(cut == Cut::AfterItsAnswer);
+            let events = direct.read_journal(Position(0), 100).await.unwrap();
+            assert_eq!(events.len(), written, "after {payload}");
+            // The same again tells, and writes it where it wasn't.
+            let outcomes = store.append(&[unit(&payload)]).await.unwrap();
+            assert_eq!(outcomes, [UnitOutcome::Committed]);
+            written += usize::from(cut == Cut::BeforeIt);
+            let events = direct.read_journal(Position(0), 100).await.unwrap();
+            assert_eq!(events.len(), written, "after {payload} again");
+        }
+    }
+    assert_eq!(proxy.cuts(), 4);
 }

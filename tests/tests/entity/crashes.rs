@@ -1,0 +1,72 @@
+//! An entity whose own code panics: its command fails, and it lives on.
+
+use coppice_runtime::task::spawn;
+use coppice_runtime::{Failure, Outcome};
+use coppice_testkit::{Point, Times};
+use coppice_tests::running::eventually;
+
+use crate::world::{ADA, World, profile, read_profile};
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_in_decide_fails_its_command_and_the_next_one_works() {
+    let world = World::default();
+    let (_node, caller) = world.start().await;
+    profile(&caller, "name", ADA, None).await.unwrap();
+    let crashed = profile(&caller, "crash", "{}", None).await.unwrap_err();
+    assert_eq!((&crashed, crashed.outcome()), (&Failure::Crashed, Outcome::NotApplied));
+    let next = profile(&caller, "name", ADA, None).await.unwrap();
+    assert_eq!((next.sequence.0, &*next.reply), (2, "1"));
+    assert_eq!(world.journal().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_in_evolve_fails_its_command_and_the_next_one_works() {
+    let world = World::default();
+    let (_node, caller) = world.start().await;
+    profile(&caller, "name", ADA, None).await.unwrap();
+    let crashed = profile(&caller, "crash_in_evolve", "{}", Some("k")).await.unwrap_err();
+    assert_eq!((&crashed, crashed.outcome()), (&Failure::Crashed, Outcome::NotApplied));
+    let view = read_profile(&caller).await.unwrap();
+    assert_eq!((view.sequence.0, &*view.state), (1, r#"{"name":"Ada Lovelace","named":1}"#));
+    // The failed command left no record: its repeat is decided, and crashes, anew.
+    let again = profile(&caller, "crash_in_evolve", "{}", Some("k")).await;
+    assert_eq!(again, Err(Failure::Crashed));
+    assert_eq!(profile(&caller, "name", ADA, None).await.unwrap().sequence.0, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_before_a_crash_still_commits_and_what_waits_behind_it_too() {
+    let world = World::default();
+    let (node, caller) = world.start().await;
+    profile(&caller, "name", ADA, None).await.unwrap();
+    let hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
+    let mut asked = Vec::new();
+    for name in ["name", "name", "crash", "name", "crash_in_evolve", "name", "touch"] {
+        let caller = caller.clone();
+        let body = if name == "name" { ADA } else { "{}" };
+        asked.push(spawn(async move { profile(&caller, name, body, None).await }));
+        tokio::task::yield_now().await;
+    }
+    hold.reached(1).await;
+    let reading = spawn(async move { read_profile(&caller).await });
+    eventually("all waits behind the append", || node.writer().waiting() <= 2).await;
+    hold.release();
+    let mut outcomes = Vec::new();
+    for task in asked {
+        outcomes.push(task.await.unwrap().map(|answer| answer.sequence.0));
+    }
+    let crashed = Err(Failure::Crashed);
+    assert_eq!(outcomes, [Ok(2), Ok(3), crashed.clone(), Ok(4), crashed, Ok(5), Ok(5)]);
+    assert_eq!(reading.await.unwrap().unwrap().sequence.0, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_crashes_in_a_row_each_fail_and_leave_the_entity_working() {
+    let world = World::default();
+    let (_node, caller) = world.start().await;
+    for round in 0..100 {
+        let name = if round % 2 == 0 { "crash" } else { "crash_in_evolve" };
+        assert_eq!(profile(&caller, name, "{}", None).await, Err(Failure::Crashed), "{round}");
+    }
+    assert_eq!(profile(&caller, "touch", "{}", None).await.unwrap().sequence.0, 0);
+}
