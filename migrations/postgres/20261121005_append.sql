@@ -14,9 +14,10 @@
 -- Judges a batch in which something is at fault. `faults` has one element per append.
 --
 -- An append that is in the journal already, from a try whose answer was lost, is no fault: by its
--- last event or, where it has none, by all of its command records. A unit of nothing else is
--- committed and isn't written again, even where its shard has a new epoch by now. Of the other
--- units, each with a faulty append is refused.
+-- last event or, where it has none, by all of its command records as they are: another answer to
+-- the same command is a duplicate. A unit of nothing else is committed and isn't written again,
+-- even where its shard has a new epoch by now. Of the other units, each with a faulty append is
+-- refused.
 CREATE FUNCTION coppice_append_judge(
     append_units BIGINT[],
     append_streams BYTEA[],
@@ -27,6 +28,8 @@ CREATE FUNCTION coppice_append_judge(
     command_ids BYTEA[],
     command_body_hashes BYTEA[],
     command_sequences BIGINT[],
+    command_replies TEXT[],
+    command_times BIGINT[],
     faults TEXT[],
     duplicate_appends BIGINT[],
     OUT accepted BOOLEAN[],
@@ -44,6 +47,7 @@ BEGIN
     WITH recorded AS (
         SELECT command_appends[c] AS append, bool_and(COALESCE((
                    SELECT k.body_hash = command_body_hashes[c] AND k.sequence = command_sequences[c]
+                      AND k.reply = command_replies[c] AND k.recorded_at = command_times[c]
                      FROM commands k
                     WHERE k.stream = append_streams[command_appends[c]]
                       AND k.command_id = command_ids[c]), FALSE)) AS unchanged
@@ -168,7 +172,7 @@ BEGIN
           FROM coppice_append_judge(
               append_units, append_streams, append_expected_sequences, append_sequences,
               append_hashes, command_appends, command_ids, command_body_hashes, command_sequences,
-              faults, duplicate_appends) AS j;
+              command_replies, command_times, faults, duplicate_appends) AS j;
     END IF;
 
     -- A stream that has command records and no events has no row.

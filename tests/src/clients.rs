@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coppice_core::Sequence;
@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// How long a client waits for the server to come back before it tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
+/// How long the clients may take to make progress before the test counts as hung.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often a client tries one command before the test counts as hung.
 const TRIES_MAX: u32 = 3_000;
 
@@ -25,7 +28,7 @@ pub struct Clients {
     /// What they did and were told.
     pub history: History,
     counters: usize,
-    acknowledged: Arc<AtomicU64>,
+    acknowledged: Arc<watch::Sender<u64>>,
     stopping: Arc<AtomicBool>,
     server: watch::Sender<Client>,
     tasks: JoinSet<()>,
@@ -36,7 +39,7 @@ struct Worker {
     random: Random,
     counters: usize,
     history: History,
-    acknowledged: Arc<AtomicU64>,
+    acknowledged: Arc<watch::Sender<u64>>,
     stopping: Arc<AtomicBool>,
     server: watch::Receiver<Client>,
 }
@@ -47,7 +50,7 @@ impl Clients {
     pub fn start(server: Client, count: u32, counters: usize, seed: u64) -> Self {
         let (server, seen) = watch::channel(server);
         let history = History::default();
-        let (acknowledged, stopping) = (Arc::default(), Arc::default());
+        let (acknowledged, stopping) = (Arc::new(watch::Sender::new(0)), Arc::default());
         let mut tasks = JoinSet::new();
         for number in 0..count {
             let worker = Worker {
@@ -71,13 +74,10 @@ impl Clients {
 
     /// Waits until so many more commands were acknowledged.
     pub async fn progress(&self, by: u64) {
-        let target = self.acknowledged.load(Ordering::Relaxed) + by;
-        let waited = timeout(Duration::from_secs(60), async {
-            while self.acknowledged.load(Ordering::Relaxed) < target {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        });
-        waited.await.expect("the clients get answers");
+        let target = *self.acknowledged.borrow() + by;
+        let mut seen = self.acknowledged.subscribe();
+        let waited = timeout(PATIENCE, seen.wait_for(|count| *count >= target)).await;
+        waited.expect("the clients get answers").expect("the sender lives as long as we do");
     }
 
     /// Lets each finish its command, and reads every counter.
@@ -143,7 +143,7 @@ impl Worker {
             self.history.complete(op, completion);
             match completion {
                 Completion::Ok { .. } => {
-                    self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                    self.acknowledged.send_modify(|count| *count += 1);
                     return;
                 }
                 Completion::Rejected => panic!("an add was refused: {reply:?}"),

@@ -1,10 +1,12 @@
 //! Two owners of one entity: whoever is late learns it, and nobody is told a lie.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::sync::Arc;
 
 use coppice_core::Epoch;
 use coppice_persistence::Store;
-use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock};
+use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock, task};
 use coppice_testkit::{Faults, MemoryStore, Point, TestLease, Times, read_whole_journal};
 use coppice_tests::node::{Caller, claim, start, until, value};
 
@@ -35,7 +37,7 @@ async fn two_tickets_in_flight_fall_to_another_owner_and_the_rest_of_the_batch_c
     let (a_store, (a_node, a), (_b_node, b)) = two_owners().await;
     // The writer is busy with another entity while the batch in question gathers.
     let hold = a_store.faults().hold(Point::BeforeAppend, Times::Next(1));
-    let busy = tokio::spawn({
+    let busy = task::spawn({
         let a = a.clone();
         async move { a.add("z", 1, None).await }
     });
@@ -44,7 +46,7 @@ async fn two_tickets_in_flight_fall_to_another_owner_and_the_rest_of_the_batch_c
         .into_iter()
         .map(|(counter, n)| {
             let a = a.clone();
-            tokio::spawn(async move { a.add(counter, n, Some(&format!("{counter}{n}"))).await })
+            task::spawn(async move { a.add(counter, n, Some(&format!("{counter}{n}"))).await })
         })
         .collect();
     // Both decisions on x are made on top of sequence 10 before B commits its own 11.
@@ -75,7 +77,7 @@ async fn tickets_in_two_batches_fall_together() {
     let (a_store, (a_node, a), (_b_node, b)) = two_owners().await;
     // Ticket 11 is in the append that is held; 12 and 13 wait for the next one.
     let hold = a_store.faults().hold(Point::BeforeAppend, Times::Next(1));
-    let first = tokio::spawn({
+    let first = task::spawn({
         let a = a.clone();
         async move { a.add("x", 100, None).await }
     });
@@ -84,7 +86,7 @@ async fn tickets_in_two_batches_fall_together() {
         .into_iter()
         .map(|n| {
             let a = a.clone();
-            tokio::spawn(async move { a.add("x", n, None).await })
+            task::spawn(async move { a.add("x", n, None).await })
         })
         .collect();
     until("12 and 13 were decided", || a_node.writer().waiting() == 2).await;
@@ -136,12 +138,12 @@ async fn a_read_behind_a_commit_is_not_answered_once_the_lease_has_ended() {
     let (node, a) = node(&store, &lease);
     a.add("x", 1, None).await.unwrap();
     let hold = store.faults().hold(Point::AfterAppendBeforeAnswer, Times::Next(1));
-    let adding = tokio::spawn({
+    let adding = task::spawn({
         let a = a.clone();
         async move { a.add("x", 1, None).await }
     });
     hold.reached(1).await;
-    let reading = tokio::spawn({
+    let reading = task::spawn({
         let a = a.clone();
         async move { a.read("x").await }
     });
@@ -168,7 +170,7 @@ async fn an_entity_that_is_always_beaten_ends_in_a_conflict_that_changed_nothing
     let (a_store, (_a_node, a), (_b_node, b)) = two_owners().await;
     let tries = u64::from(RuntimeOptions::default().redecisions_max) + 1;
     let hold = a_store.faults().hold(Point::BeforeAppend, Times::Always);
-    let adding = tokio::spawn(async move { a.add("x", 100, None).await });
+    let adding = task::spawn(async move { a.add("x", 100, None).await });
     for round in 1..=tries {
         // Before each of A's appends, B commits once more.
         hold.reached(round).await;

@@ -1,5 +1,7 @@
 //! A process that is suspended past its lease, taken over, and woken again.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use coppice_testkit::{Client, Sandbox, binary, postgres};
 use coppice_tests::node::PATIENCE;
 use tokio::time::Instant;

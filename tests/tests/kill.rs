@@ -3,6 +3,9 @@
 //! `COPPICE_TEST_KILLS` sets the number of kills of each test (20), `SIM_SEED` repeats a run's
 //! choices.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(clippy::print_stdout, reason = "seeds and sums belong to the test's output")]
+
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 

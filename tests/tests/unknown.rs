@@ -1,11 +1,13 @@
 //! The connection to PostgreSQL is cut around a commit: the node finds out what became of it
 //! before it tells anybody anything.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::sync::Arc;
 
 use coppice_core::{Epoch, ShardId};
 use coppice_persistence::{PostgresOptions, SqlStore, Store};
-use coppice_runtime::{RuntimeOptions, SystemClock};
+use coppice_runtime::{RuntimeOptions, SystemClock, task};
 use coppice_testkit::proxy::Cut;
 use coppice_testkit::{Action, MemoryStore, Point, Proxy, Times, postgres, read_whole_journal};
 use coppice_tests::node::{Caller, PATIENCE, claim, start, value};
@@ -30,7 +32,7 @@ async fn adds_around_cut_commits(cut: Cut) {
         let asked: Vec<_> = (0..30)
             .map(|n| {
                 let caller = caller.clone();
-                tokio::spawn(async move {
+                task::spawn(async move {
                     let counter = format!("x{}", n % 3);
                     caller.add(&counter, 1, Some(&format!("{round}-{n}"))).await
                 })
@@ -79,7 +81,7 @@ async fn an_unknown_commit_whose_shard_moved_meanwhile_is_still_told_truthfully(
 
     store.faults().arm(Point::AfterAppendBeforeAnswer, Action::Unavailable, Times::Next(1));
     let hold = store.faults().hold(Point::AfterAppendBeforeAnswer, Times::Next(1));
-    let adding = tokio::spawn({
+    let adding = task::spawn({
         let caller = caller.clone();
         async move { caller.add("x", 10, Some("k")).await }
     });

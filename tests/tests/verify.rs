@@ -1,5 +1,7 @@
 //! `coppice verify`: a sound store passes, and every kind of damage is found and named.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "damage/database.rs"]
 mod database;
 #[path = "verify/rehash.rs"]
@@ -50,10 +52,7 @@ async fn a_sound_store_passes_with_its_counts() {
     let sandbox = stopped(None).await;
     let verdict = verify(sandbox.data(), None);
     assert_eq!(verdict.code, Some(0), "{verdict:?}");
-    assert_eq!(
-        verdict.stdout,
-        "coppice verified 3 entities, 36 events, 36 batches, 3 snapshots\n"
-    );
+    assert_eq!(verdict.stdout, "coppice verified 3 entities, 36 events, 36 batches, 3 snapshots\n");
 }
 
 #[tokio::test]
@@ -62,10 +61,7 @@ async fn a_sound_store_on_postgres_passes_with_its_counts() {
     let sandbox = stopped(Some(&url)).await;
     let verdict = verify(sandbox.data(), Some(&url));
     assert_eq!(verdict.code, Some(0), "{verdict:?}");
-    assert_eq!(
-        verdict.stdout,
-        "coppice verified 3 entities, 36 events, 36 batches, 3 snapshots\n"
-    );
+    assert_eq!(verdict.stdout, "coppice verified 3 entities, 36 events, 36 batches, 3 snapshots\n");
 }
 
 #[tokio::test]

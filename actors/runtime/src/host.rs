@@ -46,11 +46,15 @@ pub(crate) struct Host<K: Entity> {
 impl<K: Entity> Drop for Host<K> {
     fn drop(&mut self) {
         if self.started {
-            let _ = self.slot.mailbox.give_back(self.drained.drain(..));
+            self.slot.mailbox.give_back(self.drained.drain(..));
             self.slot.cell_ended();
         }
     }
 }
+
+/// What an entity makes of a command.
+type Decided<K> =
+    Result<Decision<<K as Entity>::Event, <K as Entity>::Reply>, <K as Entity>::Rejection>;
 
 /// What a keyed command is known to be.
 enum Repeat {
@@ -170,7 +174,7 @@ impl<K: Entity> Host<K> {
             }
             if self.life.as_ref().is_none_or(|life| life.crashed) {
                 // The rest is decided by the next life, behind whatever of this one still falls.
-                let _ = self.slot.mailbox.give_back(drained);
+                self.slot.mailbox.give_back(drained);
                 return;
             }
         }
@@ -228,7 +232,7 @@ impl<K: Entity> Host<K> {
             }
         }
         match decided {
-            Ok(decision) => self.accept(order, decision),
+            Ok(decision) => self.accept(order, &decision),
             Err(rejection) => {
                 let failure =
                     Failure::Rejected { code: rejection.code(), detail: rejection.to_string() };
@@ -238,10 +242,7 @@ impl<K: Entity> Host<K> {
     }
 
     /// Runs the entity's own code; `None` where it panicked, and then this life is over.
-    fn decide(
-        &mut self,
-        order: &Order<K>,
-    ) -> Option<Result<Decision<K::Event, K::Reply>, K::Rejection>> {
+    fn decide(&mut self, order: &Order<K>) -> Option<Decided<K>> {
         let life = self.life.as_mut()?;
         let now = self.slot.services.clock.now().max(life.recorded_at);
         let context = Context {
@@ -261,12 +262,12 @@ impl<K: Entity> Host<K> {
     }
 
     /// Takes an accepted decision into the working state and makes its ticket.
-    fn accept(&mut self, order: Box<Order<K>>, decision: Decision<K::Event, K::Reply>) {
+    fn accept(&mut self, order: Box<Order<K>>, decision: &Decision<K::Event, K::Reply>) {
         let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         let services = &self.slot.services;
         let now = services.clock.now().max(life.recorded_at);
         let vault = services.vault.as_ref();
-        let work = AssertUnwindSafe(|| life.apply(&order, &decision, now, vault));
+        let work = AssertUnwindSafe(|| life.apply(&order, decision, now, vault));
         let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
         let reply = match applied {
             Ok(reply) => reply,

@@ -3,6 +3,8 @@
 //!
 //! PostgreSQL is the one that `COPPICE_TEST_POSTGRES_URL` names; run under `scripts/postgres run`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step ends the run")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

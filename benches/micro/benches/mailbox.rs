@@ -1,5 +1,7 @@
 //! The mailbox alone: tell and ask at 64 concurrent callers, beside plain ractor in the same run.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step ends the run")]
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,7 +36,7 @@ impl Worker for Summing {
                 Message::Tell(n) => self.sum = self.sum.wrapping_add(n),
                 Message::Ask(n, reply) => {
                     self.sum = self.sum.wrapping_add(n);
-                    drop(reply.send(self.sum));
+                    let _gone = reply.send(self.sum);
                 }
                 Message::Done(done) => done.notify_one(),
             }

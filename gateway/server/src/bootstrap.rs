@@ -18,18 +18,23 @@ use crate::config::{BOOTSTRAP_KEY, Environment, Secret};
 /// The tenant that a first start makes.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Why the variable's key is not accepted; found before anything is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BootstrapKeyError {
+    /// It is set in production.
+    #[error("{BOOTSTRAP_KEY} is refused where server.environment is production")]
+    Production,
+    /// It holds no key.
+    #[error("{BOOTSTRAP_KEY} is malformed")]
+    Malformed(#[source] MalformedKey),
+    /// It holds a live key, which belongs in no environment.
+    #[error("{BOOTSTRAP_KEY} must be a test key, sk_test_ and 32 lower-case hex digits")]
+    Live,
+}
+
 /// Why there is no first key.
 #[derive(Debug, Error)]
 pub enum BootstrapError {
-    /// The variable is set in production.
-    #[error("{BOOTSTRAP_KEY} is refused where server.environment is production")]
-    Production,
-    /// The variable holds no key.
-    #[error("{BOOTSTRAP_KEY} is malformed")]
-    Malformed(#[source] MalformedKey),
-    /// The variable holds a live key, which belongs in no environment.
-    #[error("{BOOTSTRAP_KEY} must be a test key, sk_test_ and 32 lower-case hex digits")]
-    Live,
     /// The operating system gave no randomness.
     #[error("no random bytes for the first API key")]
     Random(#[source] getrandom::Error),
@@ -41,23 +46,40 @@ pub enum BootstrapError {
     Store(#[source] StoreError),
 }
 
-/// Makes sure that there is a tenant, and that the variable's key, if any, is one of its keys.
-/// Gives the key that was made up, to be shown once.
+/// The variable's key.
+///
+/// # Errors
+/// [`BootstrapKeyError`].
+pub fn given_key(
+    environment: Environment,
+    variable: Option<&Secret>,
+) -> Result<Option<ApiKey>, BootstrapKeyError> {
+    let Some(text) = variable else { return Ok(None) };
+    if environment == Environment::Production {
+        return Err(BootstrapKeyError::Production);
+    }
+    let key = ApiKey::parse(text.expose()).map_err(BootstrapKeyError::Malformed)?;
+    match key.mode() {
+        KeyMode::Test => Ok(Some(key)),
+        KeyMode::Live => Err(BootstrapKeyError::Live),
+    }
+}
+
+/// Makes sure that there is a tenant, and that the given key, if any, is one of its keys. Hands
+/// back the key that was made up, to be shown once.
 ///
 /// # Errors
 /// [`BootstrapError`].
 pub async fn bootstrap(
     directory: &dyn Directory,
     clock: &dyn Clock,
-    environment: Environment,
-    variable: Option<&Secret>,
+    given: Option<&ApiKey>,
 ) -> Result<Option<ApiKey>, BootstrapError> {
-    let given = variable.map(|text| check(environment, text)).transpose()?;
     let tenants = directory.has_tenants().await.map_err(BootstrapError::Store)?;
     match given {
         Some(key) => {
-            if !tenants || !is_stored(directory, &key).await? {
-                add(directory, clock, &key, BOOTSTRAP_KEY).await?;
+            if !tenants || !is_stored(directory, key).await? {
+                add(directory, clock, key, BOOTSTRAP_KEY).await?;
             }
             Ok(None)
         }
@@ -68,17 +90,6 @@ pub async fn bootstrap(
             Ok(Some(key))
         }
     }
-}
-
-fn check(environment: Environment, text: &Secret) -> Result<ApiKey, BootstrapError> {
-    if environment == Environment::Production {
-        return Err(BootstrapError::Production);
-    }
-    let key = ApiKey::parse(text.expose()).map_err(BootstrapError::Malformed)?;
-    if key.mode() == KeyMode::Live {
-        return Err(BootstrapError::Live);
-    }
-    Ok(key)
 }
 
 /// In whatever state: a key that was revoked stays revoked.

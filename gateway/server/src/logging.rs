@@ -2,20 +2,22 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Starts logging, once per process: where it was started before, that stands.
 pub fn start(config: LogConfig) {
     let level = match config.level {
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warn",
+        LogLevel::Error => "error",
     };
+    // PostgreSQL's notices (such as a table that is there already) are the driver's own business.
+    let filter = EnvFilter::new(format!("{level},sqlx::postgres::notice=warn"));
     let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     let started = match config.format {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use coppice_server::commands::{self, VerifyError};
+use coppice_server::commands::{self, ServeError, VerifyError};
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
 use coppice_server::problem::Chain;
 
@@ -69,10 +69,13 @@ impl Options {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve { options, listen } => run(options.sources(listen), async |settings| {
-            commands::serve(settings).await.map_err(|error| fail(&error, FAILED))
+        Command::Serve { options, listen } => run(&options.sources(listen), async |settings| {
+            commands::serve(settings).await.map_err(|error| {
+                let usage = matches!(error, ServeError::BootstrapKey(_));
+                fail(&error, if usage { USAGE } else { FAILED })
+            })
         }),
-        Command::Verify { options } => run(options.sources(None), async |settings| {
+        Command::Verify { options } => run(&options.sources(None), async |settings| {
             commands::verify(settings).await.map_err(|error| {
                 let found = matches!(error, VerifyError::Fault(_));
                 fail(&error, if found { FAULT_FOUND } else { FAILED })
@@ -81,8 +84,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(sources: Sources, command: impl AsyncFnOnce(&Settings) -> Result<(), ExitCode>) -> ExitCode {
-    let settings = match config::load(&sources) {
+fn run(
+    sources: &Sources,
+    command: impl AsyncFnOnce(&Settings) -> Result<(), ExitCode>,
+) -> ExitCode {
+    let settings = match config::load(sources) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, USAGE),
     };

@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use coppice_api::{Code, Outcome, Problem, codes, problem};
+use coppice_persistence::StoreError;
 use coppice_runtime::Failure;
-use tracing::{debug, warn};
+use tracing::{debug, error};
 
 use crate::auth::{AuthError, Invalid};
 use crate::exchange::Exchange;
@@ -26,7 +27,19 @@ pub struct Fault {
     code: Code,
     outcome: Outcome,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    advice: Advice,
+    /// For the log only.
+    inner: Option<Box<str>>,
+}
+
+/// What a header tells the client to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advice {
+    Nothing,
+    /// To come again, in [`RETRY_AFTER_S`].
+    Retry,
+    /// To authenticate, like this.
+    Challenge(&'static str),
 }
 
 impl Fault {
@@ -37,7 +50,8 @@ impl Fault {
             code,
             outcome: Outcome::NotApplied,
             detail: detail.into(),
-            header: retry.then_some((header::RETRY_AFTER, RETRY_AFTER_S)),
+            advice: if retry { Advice::Retry } else { Advice::Nothing },
+            inner: None,
         }
     }
 
@@ -53,32 +67,42 @@ impl Fault {
         self.code
     }
 
-    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
-        self
+    fn challenge(self, challenge: &'static str) -> Self {
+        Self { advice: Advice::Challenge(challenge), ..self }
+    }
+
+    /// What is broken is a line of the log. What comes in floods (a full mailbox, a store that is
+    /// away) is logged once by whoever finds it, not by every request that it meets.
+    fn log(&self, request_id: &str) {
+        let (code, detail) = (self.code.code, self.detail.as_ref());
+        let inner = self.inner.as_deref().unwrap_or_default();
+        if self.code.status == 500 || self.code == codes::ACTOR_CRASHED {
+            error!(code, request_id, detail, inner, "request failed");
+        } else {
+            debug!(code, request_id, detail, inner, "request refused");
+        }
     }
 
     /// The answer to a request.
     #[must_use]
     pub fn respond(self, exchange: &Exchange) -> Response {
         let request_id = exchange.request_id();
-        let (code, status) = (self.code.code, self.code.status);
-        if status >= 500 {
-            warn!(code, request_id, outcome = ?self.outcome, detail = %self.detail, "request failed");
-        } else {
-            debug!(code, request_id, "request refused");
-        }
+        self.log(request_id);
         let body = Problem::new(self.code, self.outcome, &self.detail, exchange.path(), request_id);
         // Strings and numbers always serialize; an empty body would be the honest remainder.
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
-        if let Some((name, value)) = self.header {
-            headers.insert(name, value);
-        }
+        match self.advice {
+            Advice::Nothing => None,
+            Advice::Retry => headers.insert(header::RETRY_AFTER, RETRY_AFTER_S),
+            Advice::Challenge(challenge) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            }
+        };
         exchange.finish(response)
     }
 }
@@ -116,7 +140,7 @@ impl From<Failure> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         let invalid = |detail: &'static str, challenge| {
-            Self::new(codes::AUTH_INVALID, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+            Self::new(codes::AUTH_INVALID, detail).challenge(challenge)
         };
         // RFC 6750, section 3: no error attribute where nothing was presented.
         const PLAIN: &str = "Bearer realm=\"coppice\"";
@@ -129,16 +153,25 @@ impl From<AuthError> for Fault {
             AuthError::Invalid(Invalid::Unknown) => invalid("the API key is not known", INVALID),
             AuthError::Invalid(Invalid::Expired) => invalid("the API key has expired", INVALID),
             AuthError::Invalid(Invalid::Revoked) => invalid("the API key was revoked", INVALID),
-            AuthError::ScopeMissing(_) => Self::new(codes::SCOPE_MISSING, error.to_string())
-                .with_header(header::WWW_AUTHENTICATE, SCOPE),
+            AuthError::ScopeMissing(_) => {
+                Self::new(codes::SCOPE_MISSING, error.to_string()).challenge(SCOPE)
+            }
             AuthError::Busy => Self::new(codes::DEADLINE_EXCEEDED, error.to_string()),
             AuthError::Store(source) => {
-                use coppice_persistence::StoreError;
-                if matches!(source, StoreError::Unavailable { .. }) {
-                    return Self::new(codes::STORE_UNAVAILABLE, "the store is unavailable");
-                }
-                tracing::error!(error = %Chain(&source), "the api keys can not be read");
-                Self::new(codes::INTERNAL_ERROR, "the node could not check the API key")
+                let fault = match &source {
+                    StoreError::Unavailable { .. } => {
+                        Self::new(codes::STORE_UNAVAILABLE, "the store is unavailable")
+                    }
+                    StoreError::Full
+                    | StoreError::Damaged { .. }
+                    | StoreError::Unreadable { .. }
+                    | StoreError::TooNew { .. }
+                    | StoreError::Migration(_)
+                    | StoreError::Invalid(_) => {
+                        Self::new(codes::INTERNAL_ERROR, "the node could not check the API key")
+                    }
+                };
+                Self { inner: Some(Chain(&source).to_string().into()), ..fault }
             }
         }
     }

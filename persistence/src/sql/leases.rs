@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use coppice_core::{Epoch, ShardId};
 
-use super::db::{Db, writing};
+use super::db::{Db, reading, writing};
 use super::{SqlStore, postgres};
 use crate::error::StoreError;
 use crate::store::{ClaimOutcome, Leases, ShardClaim};
@@ -102,6 +102,13 @@ impl Leases for SqlStore {
     async fn claim(&self, claim: &ShardClaim) -> Result<ClaimOutcome, StoreError> {
         if claim.count == 0 {
             return Err(StoreError::Invalid("a claim of no shards"));
+        }
+        // The number of shards is part of where an entity belongs.
+        let known: i64 = reading!(&self.journal, "counting shards", pool => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM shards").fetch_one(pool).await
+        })?;
+        if known != 0 && known != i64::from(claim.count) {
+            return Err(StoreError::Invalid("the database has another number of shards"));
         }
         let outcome = self.claim_shards(claim).await;
         match &self.journal {

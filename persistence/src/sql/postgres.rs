@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool};
 
 pub(crate) use self::append::append;
 pub(crate) use self::fault::classify;
@@ -85,6 +85,8 @@ impl PostgresOptions {
             ("default_transaction_isolation", "read committed".to_owned()),
             // Compiling a statement costs a hundred times what ours take.
             ("jit", "off".to_owned()),
+            // A rollback where nothing was begun warns, and every connection is given back by one.
+            ("client_min_messages", "error".to_owned()),
         ]
     }
 }
@@ -110,6 +112,15 @@ pub(crate) async fn connect(url: &str, options: &PostgresOptions) -> Result<PgPo
                 if meta.idle_for > IDLE_TRUSTED {
                     connection.ping().await?;
                 }
+                Ok(true)
+            })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // The driver (0.9.0) gives back a connection whose `BEGIN` was cut off by a caller
+                // that went away, and doesn't know that the server is in a transaction: what the
+                // next caller writes would be acknowledged and lost.
+                connection.execute("ROLLBACK").await?;
                 Ok(true)
             })
         })

@@ -56,6 +56,7 @@ pub(super) type EntityTuple = (String, String, String, i64, Vec<u8>, i64, Option
 
 pub(super) type CommandTuple = (Vec<u8>, Vec<u8>, i64, String, i64);
 
+#[expect(clippy::needless_pass_by_value, reason = "it takes errors as map_err has them")]
 pub(super) fn unreadable(table: &'static str, problem: impl ToString) -> StoreError {
     StoreError::Unreadable { table, problem: problem.to_string() }
 }

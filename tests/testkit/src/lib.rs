@@ -5,7 +5,7 @@
 //! | [`memory`] | a store in memory with fault points at every step, for simulations |
 //! | [`clock`], [`lease`], [`random`] | time, ownership and chance that a test decides |
 //! | [`history`], [`checker`] | what clients saw, and whether the journal bears it out |
-//! | [`sandbox`], [`binary`], [`client`] | the real binary as a process, and a client that speaks to it |
+//! | [`sandbox`], [`mod@binary`], [`client`] | the real binary as a process, and a client that speaks to it |
 //! | [`postgres`] | a private PostgreSQL server that a test stops hard, and databases on the shared one |
 //! | [`proxy`] | cuts and stalls between a store and its PostgreSQL |
 //!

@@ -12,7 +12,7 @@ const VERIFY_SECONDS_MAX: &str = "60";
 
 /// Runs statements on the stopped store. Each must change something, or the test would show
 /// nothing.
-pub async fn damage(data: &Path, database: Option<&str>, statements: &[&'static str]) {
+pub(crate) async fn damage(data: &Path, database: Option<&str>, statements: &[&'static str]) {
     match database {
         None => {
             let mut connection = open(data).await;
@@ -36,7 +36,7 @@ pub async fn damage(data: &Path, database: Option<&str>, statements: &[&'static 
 }
 
 /// Both files of the embedded store on one connection, so that a statement names only its table.
-pub async fn open(data: &Path) -> SqliteConnection {
+pub(crate) async fn open(data: &Path) -> SqliteConnection {
     let journal = SqliteConnectOptions::new().filename(data.join("journal.db"));
     let mut connection = SqliteConnection::connect_with(&journal).await.unwrap();
     let read_side = data.join("read.db");
@@ -50,17 +50,17 @@ pub async fn open(data: &Path) -> SqliteConnection {
 
 /// What `coppice verify` said.
 #[derive(Debug)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Its exit code; 137 where it had to be killed.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// What it counted.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// What it found.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `coppice verify`.
-pub fn verify(data: &Path, database: Option<&str>) -> Verdict {
+pub(crate) fn verify(data: &Path, database: Option<&str>) -> Verdict {
     let mut command = Command::new("timeout");
     command.arg("--signal=KILL").arg(VERIFY_SECONDS_MAX).arg(binary());
     command.arg("verify").arg("--data").arg(data);
@@ -78,7 +78,7 @@ pub fn verify(data: &Path, database: Option<&str>) -> Verdict {
 impl Verdict {
     /// It found a fault and named all of these.
     #[track_caller]
-    pub fn finds(&self, names: &[&str]) {
+    pub(crate) fn finds(&self, names: &[&str]) {
         assert_eq!(self.code, Some(3), "{self:?}");
         for name in names {
             assert!(self.stderr.contains(name), "it does not name {name:?}: {}", self.stderr);

@@ -107,6 +107,28 @@ async fn a_full_store_fails_what_is_open_and_the_entity_recovers_from_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_store_behind_an_unknown_commit_is_not_told_as_not_applied() {
+    let world = World::default();
+    let (_node, caller) = world.start().await;
+    let faults = world.store.faults();
+    // The first try is durable and its answer is lost; the second try meets a full store.
+    let hold = faults.hold(Point::AfterAppendBeforeAnswer, Times::Next(1));
+    faults.arm(Point::AfterAppendBeforeAnswer, Action::Unavailable, Times::Next(1));
+    let asked = spawn({
+        let caller = caller.clone();
+        async move { caller.add("x", 5, None).await }
+    });
+    hold.reached(1).await;
+    faults.arm(Point::BeforeAppend, Action::Full, Times::Next(1));
+    hold.release();
+    let answer = asked.await.unwrap();
+    assert_eq!(world.journal().await.len(), 1, "the command has happened");
+    let is_a_lie = answer.as_ref().is_err_and(|failure| failure.outcome() == Outcome::NotApplied);
+    assert!(!is_a_lie, "{answer:?}");
+    assert_eq!(value(&caller.read("x").await.unwrap().state), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_silent_for_a_while_loses_and_doubles_nothing() {
     for point in [Point::BeforeAppend, Point::AfterAppendBeforeAnswer] {
         let world = World::default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use coppice_persistence::Journal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{Failure, RuntimeOptions};
+use coppice_testkit::{Point, Times};
 use coppice_tests::node::{Caller, value};
 use coppice_tests::running::{command, stream_key};
 
@@ -135,30 +136,39 @@ async fn racing_repeats_have_one_effect() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_command_among_many_repeats_is_not_worn_out_by_them() {
-    let options = RuntimeOptions { drain_batch: 2, ..narrow() };
-    let world = World::new(options);
-    let (_node, caller) = world.start().await;
-    let keys: Vec<String> = (0..24).map(|key| format!("k{key}")).collect();
+    let world = World::new(narrow());
+    let (node, caller) = world.start().await;
+    let keys: Vec<String> = (0..12).map(|key| format!("k{key}")).collect();
     for key in &keys {
         caller.add("x", 1, Some(key)).await.unwrap();
     }
     caller.add("x", 1, Some("last")).await.unwrap();
-    // Nobody else writes: whatever falls here falls because of the repeats around it.
-    let fresh = spawn({
+    // Nobody else writes: whatever falls here falls because of the repeats around it, of which
+    // one more comes in while each append is under way.
+    let hold = world.store.faults().hold(Point::BeforeAppend, Times::Always);
+    let ask = |n: i64, key: Option<String>| {
         let caller = caller.clone();
-        async move { caller.add("x", 100, None).await }
-    });
-    let asked: Vec<_> = keys
-        .into_iter()
-        .map(|key| {
-            let caller = caller.clone();
-            spawn(async move { caller.add("x", 1, Some(&key)).await })
-        })
-        .collect();
-    for task in asked {
-        assert!(task.await.unwrap().unwrap().repeated);
+        spawn(async move { caller.add("x", n, key.as_deref()).await })
+    };
+    let fresh = ask(100, None);
+    let mut repeats = Vec::new();
+    for (round, key) in keys.into_iter().enumerate() {
+        repeats.push(ask(1, Some(key)));
+        if round == 0 {
+            hold.reached(1).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if round > 0 && !fresh.is_finished() {
+            hold.release_one();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(value(&fresh.await.unwrap().unwrap().reply), 125);
+    hold.release();
+    for repeat in repeats {
+        assert!(repeat.await.unwrap().unwrap().repeated);
+    }
+    assert_eq!(value(&fresh.await.unwrap().unwrap().reply), 113);
+    drop(node);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,80 +1,148 @@
-//! Groups that wait for each other: two entities that meet two groups in opposite orders.
+//! Groups that wait for each other: entities that meet two groups in opposite orders, as two
+//! threads deliver them.
 
-use coppice_runtime::{Failure, RuntimeOptions};
-use coppice_testkit::MemoryStore;
-use coppice_tests::node::{Caller, add};
-use futures_util::future::join_all;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::world::{adds, linked, node, profile};
+use coppice_domain::example::Counter;
+use coppice_runtime::task::spawn;
+use coppice_runtime::{
+    Answer, Failure, KindPort, LinkGroup, Region, Request, RuntimeOptions, Services, Writer,
+};
+use coppice_testkit::{MemoryStore, VirtualClock};
+use coppice_tests::node::{add, claim};
+use coppice_tests::profile::Profile;
+use coppice_tests::vault::TestVault;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-async fn caller_with(options: RuntimeOptions) -> (MemoryStore, coppice_runtime::Node, Caller) {
-    let store = MemoryStore::default();
-    let (node, caller) = node(&store, options).await;
-    (store, node, caller)
+use crate::world::profile;
+
+/// Regions without a registry, so that a test says in which order parts are delivered.
+struct Doors {
+    counters: Arc<Region<Counter>>,
+    profiles: Arc<Region<Profile>>,
+    _writer: JoinHandle<()>,
 }
 
-#[tokio::test(start_paused = true)]
-async fn crossed_groups_both_commit() {
-    let (_store, _node, caller) = caller_with(RuntimeOptions::default()).await;
-    let (one, other) = tokio::join!(
-        linked(&caller, adds(&[("a", 1, None), ("b", -1, None)])),
-        linked(&caller, adds(&[("b", 2, None), ("a", -2, None)])),
-    );
-    assert_eq!(one.iter().chain(&other).filter(|part| part.is_ok()).count(), 4);
-}
+type Asked = JoinHandle<Result<Answer, Failure>>;
 
-#[tokio::test(start_paused = true)]
-async fn crossed_groups_with_room_for_one_decision_do_not_block_their_entities() {
-    // With a first-in-first-out mailbox each, A holds the first part of one group open and B that
-    // of the other, and the second parts can't be decided behind them.
-    let options = RuntimeOptions { tickets_open_max: 1, ..RuntimeOptions::default() };
-    let (_store, _node, caller) = caller_with(options).await;
-    let mut forward = adds(&[("a", 1, None), ("b", -1, None)]);
-    let mut backward = adds(&[("a", -2, None), ("b", 2, None)]);
-    let (on_b, on_a) = (forward.pop().unwrap(), backward.remove(0));
-    // The first halves are delivered in one order, the second halves in the other.
-    forward.push(on_b);
-    backward.push(on_a);
-    let (one, other) = tokio::join!(linked(&caller, forward), linked(&caller, backward));
-    assert_eq!(one.iter().chain(&other).filter(|part| part.is_ok()).count(), 4);
-    crossed_by_delay(&caller).await;
-}
-
-/// The parts meet in opposite orders: `a` has G1 before G2, `b` has G2 before G1.
-async fn crossed_by_delay(caller: &Caller) {
-    use coppice_runtime::LinkGroup;
-    use std::sync::Arc;
-    let _ = Arc::new(LinkGroup::new(2));
-    let groups = (0..50).map(|round| {
-        let mut parts = adds(&[("a", 1, None), ("b", -1, None)]);
-        if round % 2 == 1 {
-            parts.reverse();
-        }
-        linked(caller, parts)
+async fn doors(options: RuntimeOptions) -> Doors {
+    let store = Arc::new(MemoryStore::default());
+    let lease = Arc::new(claim(store.as_ref(), "node").await);
+    let (snapshots, _) = mpsc::channel(1);
+    let (writer, handle) = Writer::new(store.clone(), options.clone(), snapshots);
+    let services = Arc::new(Services {
+        store,
+        writer: handle,
+        lease,
+        clock: Arc::new(VirtualClock::default()),
+        vault: Some(Arc::new(TestVault::default())),
+        options,
+        closing: AtomicBool::new(false),
     });
-    for answers in join_all(groups).await {
-        assert!(!answers.contains(&Err(Failure::TimedOut)), "{answers:?}");
+    Doors {
+        counters: Arc::new(Region::new(Arc::clone(&services))),
+        profiles: Arc::new(Region::new(services)),
+        _writer: spawn(writer.run()),
     }
-    caller.add("a", 1, None).await.unwrap();
-    caller.add("b", 1, None).await.unwrap();
+}
+
+impl Doors {
+    /// Delivers a part now; its answer comes later.
+    async fn part(&self, (kind, request): (&str, Request), group: &Arc<LinkGroup>) -> Asked {
+        let group = Arc::clone(group);
+        let port: Arc<dyn KindPort> =
+            if kind == "counter" { self.counters.clone() } else { self.profiles.clone() };
+        let asked = spawn(async move { port.ask_linked(request, group).await });
+        tokio::task::yield_now().await;
+        asked
+    }
+
+    async fn assert_alive(&self) {
+        for counter in ["a", "b"] {
+            let answer = self.counters.ask(add(counter, 1, None)).await;
+            assert!(answer.is_ok(), "{counter} is blocked: {answer:?}");
+        }
+    }
+}
+
+fn on(counter: &str) -> (&'static str, Request) {
+    ("counter", add(counter, 1, None))
+}
+
+async fn settle(asked: Vec<Asked>) -> Vec<Result<Answer, Failure>> {
+    let mut answers = Vec::new();
+    for task in asked {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
+
+/// A meets G1 before G2, B meets G2 before G1.
+async fn cross(doors: &Doors) -> Vec<Result<Answer, Failure>> {
+    let (one, two) = (Arc::new(LinkGroup::new(2)), Arc::new(LinkGroup::new(2)));
+    let asked = vec![
+        doors.part(on("a"), &one).await,
+        doors.part(on("b"), &two).await,
+        doors.part(on("a"), &two).await,
+        doors.part(on("b"), &one).await,
+    ];
+    settle(asked).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_between_crossed_groups_does_not_block_their_entities() {
-    let (_store, _node, caller) = caller_with(RuntimeOptions::default()).await;
-    // The profile meets G1, a crash, G2; the counter meets G2 before G1. The profile's life waits
-    // for G1 to end before it decides G2, and G1 waits on the counter behind G2.
-    let forward = vec![profile("name"), ("counter", add("a", 1, None))];
-    let crash = profile("crash");
-    let (answers, crashed) = tokio::join!(
-        async {
-            let delayed = vec![profile("name"), ("counter", add("a", 2, None))];
-            let (one, other) = tokio::join!(linked(&caller, forward), linked(&caller, delayed));
-            [one, other].concat()
-        },
-        caller.0.ask("profile", crash.1),
-    );
-    assert!(crashed.is_err());
+async fn crossed_groups_commit_together() {
+    let doors = doors(RuntimeOptions::default()).await;
+    let answers = cross(&doors).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    doors.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn crossed_groups_that_fit_no_batch_together_end_and_block_nobody() {
+    let options = RuntimeOptions { batch_tickets_max: 3, ..RuntimeOptions::default() };
+    let doors = doors(options).await;
+    let answers = cross(&doors).await;
     assert!(!answers.contains(&Err(Failure::TimedOut)), "{answers:?}");
-    caller.add("a", 1, None).await.unwrap();
+    doors.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn crossed_groups_behind_all_the_decisions_that_may_be_open_block_nobody() {
+    // A holds one part of G1 open and may decide no more, B one of G2: the other parts can't be
+    // decided behind them. The groups may fail, but the entities must not stay blocked.
+    let options = RuntimeOptions { tickets_open_max: 1, ..RuntimeOptions::default() };
+    let doors = doors(options).await;
+    drop(cross(&doors).await);
+    doors.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_whose_other_part_never_comes_ends_with_its_deadline() {
+    let doors = doors(RuntimeOptions::default()).await;
+    let group = Arc::new(LinkGroup::new(2));
+    let asked = doors.part(on("a"), &group).await;
+    assert!(asked.await.unwrap().is_err());
+    doors.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_crossed_groups_blocks_nobody() {
+    let doors = doors(RuntimeOptions::default()).await;
+    let (one, two) = (Arc::new(LinkGroup::new(2)), Arc::new(LinkGroup::new(2)));
+    // The profile decides its part of G1 and crashes; its next life, which is to decide the part
+    // of G2, waits for G1 to end. G1 waits on the counter behind G2.
+    let mut asked = vec![doors.part(profile("name"), &one).await];
+    let (_, crash) = profile("crash");
+    let profiles = Arc::clone(&doors.profiles);
+    asked.push(spawn(async move { profiles.ask(crash).await }));
+    tokio::task::yield_now().await;
+    asked.push(doors.part(profile("name"), &two).await);
+    asked.push(doors.part(on("a"), &two).await);
+    asked.push(doors.part(on("a"), &one).await);
+    drop(settle(asked).await);
+    doors.assert_alive().await;
+    let answer = doors.profiles.ask(profile("touch").1).await;
+    assert!(answer.is_ok(), "the profile is blocked: {answer:?}");
 }

@@ -40,11 +40,11 @@ impl Entity for Counter {
         command: &Command,
         _context: &Context<'_>,
     ) -> Result<Decision<Event, Value>, CounterError> {
-        decide::decide(state, command)
+        decide::decide(*state, *command)
     }
 
     fn evolve(state: State, event: &Event) -> State {
-        state::evolve(state, event)
+        state::evolve(state, *event)
     }
 
     fn view(state: &State) -> Value {

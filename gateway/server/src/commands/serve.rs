@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use crate::auth::Auth;
-use crate::bootstrap::{BootstrapError, bootstrap};
+use crate::auth::{ApiKey, Auth};
+use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
 use crate::compose::{ComposeError, Node};
 use crate::config::{Config, Settings};
 use crate::serve as connections;
@@ -25,6 +25,9 @@ use crate::{logging, routes};
 /// Why a node did not serve.
 #[derive(Debug, Error)]
 pub enum ServeError {
+    /// The environment holds a key that is not accepted.
+    #[error("the first API key is not accepted")]
+    BootstrapKey(#[source] BootstrapKeyError),
     /// The store or the runtime did not start.
     #[error("the node did not start")]
     Compose(#[source] ComposeError),
@@ -67,9 +70,11 @@ pub async fn serve_until(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let config = &settings.config;
+    let given = given_key(config.server.environment, settings.bootstrap_key.as_ref())
+        .map_err(ServeError::BootstrapKey)?;
     logging::start(config.log);
     let node = Node::start(config).await.map_err(ServeError::Compose)?;
-    let outcome = open_gateway(&node, settings, shutdown).await;
+    let outcome = open_gateway(&node, config, given.as_ref(), shutdown).await;
     node.stop().await;
     info!("the node has stopped");
     outcome
@@ -77,18 +82,13 @@ pub async fn serve_until(
 
 async fn open_gateway(
     node: &Node,
-    settings: &Settings,
+    config: &Config,
+    given: Option<&ApiKey>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let config = &settings.config;
-    let first_key = bootstrap(
-        node.store.as_ref(),
-        node.clock.as_ref(),
-        config.server.environment,
-        settings.bootstrap_key.as_ref(),
-    )
-    .await
-    .map_err(ServeError::Bootstrap)?;
+    let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
+        .await
+        .map_err(ServeError::Bootstrap)?;
     if let Some(key) = first_key {
         say(&format!("coppice key {}", key.expose()))?;
     }

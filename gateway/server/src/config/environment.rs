@@ -6,9 +6,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::Figment;
+use figment::value::Value;
 
+use super::layers::Override;
 use super::{ConfigError, Secret};
 
 /// Sets the first API key, for tests; see [`crate::bootstrap`].
@@ -21,34 +22,15 @@ pub const VARIABLES: &[&str] = &[BOOTSTRAP_KEY, CONFIG];
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 
 const PREFIX: &str = "COPPICE_";
+const ORIGIN: &str = "the environment variable ";
 const SEPARATOR: &str = "__";
 
 /// What the environment says.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    pub(super) settings: Vec<Variable>,
+    pub(super) settings: Vec<Override>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) bootstrap_key: Option<Secret>,
-}
-
-/// One setting from one variable; errors of figment name the variable.
-#[derive(Debug)]
-pub(super) struct Variable {
-    name: String,
-    key: String,
-    value: Value,
-}
-
-impl Provider for Variable {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(format!("environment variable {}", self.name))
-    }
-
-    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        let nested = figment::util::nest(&self.key, self.value.clone());
-        let dict = nested.into_dict().unwrap_or_default();
-        Ok(Profile::Default.collect(dict))
-    }
 }
 
 /// Reads every variable that starts with `COPPICE_`, in any case.
@@ -68,9 +50,9 @@ pub(super) fn read(
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
             CONFIG => read.config_file = Some(PathBuf::from(value)),
             _ => {
-                let variable = setting(name, &upper[PREFIX.len()..], value, defaults)?;
-                refuse_doubled(&read.settings, &variable)?;
-                read.settings.push(variable);
+                let setting = setting(name, &upper[PREFIX.len()..], value, defaults)?;
+                refuse_doubled(&read.settings, &setting)?;
+                read.settings.push(setting);
             }
         }
     }
@@ -82,7 +64,7 @@ fn setting(
     path: &str,
     value: &OsStr,
     defaults: &Figment,
-) -> Result<Variable, ConfigError> {
+) -> Result<Override, ConfigError> {
     let unknown = |why: String| ConfigError::UnknownVariable { name: name.to_owned(), why };
     if !path.contains(SEPARATOR) {
         return Err(unknown(format!(
@@ -106,7 +88,7 @@ fn setting(
             return Err(unknown(format!("there is no setting {key}")));
         }
     };
-    Ok(Variable { name: name.to_owned(), key, value })
+    Ok(Override::new(&format!("{ORIGIN}{name}"), &key, value))
 }
 
 fn unicode(name: &str, value: &OsStr) -> Result<String, ConfigError> {
@@ -116,12 +98,12 @@ fn unicode(name: &str, value: &OsStr) -> Result<String, ConfigError> {
     })
 }
 
-fn refuse_doubled(settings: &[Variable], variable: &Variable) -> Result<(), ConfigError> {
-    match settings.iter().find(|other| other.key == variable.key) {
+fn refuse_doubled(settings: &[Override], setting: &Override) -> Result<(), ConfigError> {
+    let name = |setting: &Override| setting.origin.trim_start_matches(ORIGIN).to_owned();
+    match settings.iter().find(|other| other.key == setting.key) {
         None => Ok(()),
-        Some(other) => Err(ConfigError::DoubledVariable {
-            first: other.name.clone(),
-            second: variable.name.clone(),
-        }),
+        Some(other) => {
+            Err(ConfigError::DoubledVariable { first: name(other), second: name(setting) })
+        }
     }
 }

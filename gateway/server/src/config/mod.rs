@@ -5,6 +5,7 @@
 //! [`load`]; settings travel as values.
 
 mod environment;
+mod layers;
 mod limits;
 mod sections;
 
@@ -13,8 +14,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use figment::Figment;
-use figment::providers::{Format, Serialized, Toml};
+use figment::providers::{Format, Toml};
 use thiserror::Error;
+
+use layers::Override;
 
 pub use environment::{BOOTSTRAP_KEY, CONFIG, TEST_PREFIX, VARIABLES};
 pub use sections::{
@@ -93,9 +96,19 @@ pub enum ConfigError {
         /// The other.
         second: String,
     },
-    /// A file that can't be read or doesn't fit.
-    #[error("the configuration does not fit")]
-    Figment(#[source] Box<figment::Error>),
+    /// There is no such file.
+    #[error("there is no configuration file {}", .0.display())]
+    NoFile(PathBuf),
+    /// A file that can't be read, or a key or value that doesn't fit.
+    #[error("{origin} does not fit: {problem}{}", at(.key))]
+    Invalid {
+        /// The file, variable or flag.
+        origin: String,
+        /// The setting; empty where it isn't known.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A value outside of its range.
     #[error("the setting {key} {problem}")]
     OutOfRange {
@@ -106,10 +119,8 @@ pub enum ConfigError {
     },
 }
 
-impl From<figment::Error> for ConfigError {
-    fn from(error: figment::Error) -> Self {
-        Self::Figment(Box::new(error))
-    }
+fn at(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(" (setting {key})") }
 }
 
 /// Reads the settings of all layers and checks them.
@@ -119,31 +130,36 @@ impl From<figment::Error> for ConfigError {
 pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let defaults = Figment::from(Toml::string(DEFAULTS));
     let environment = environment::read(&sources.environment, &defaults)?;
-    let file = sources.file.clone().or(environment.config_file);
-
     let mut layers = defaults;
-    if let Some(path) = file {
+    if let Some(path) = sources.file.clone().or(environment.config_file) {
+        if !path.is_file() {
+            return Err(ConfigError::NoFile(path));
+        }
         layers = layers.merge(Toml::file_exact(path));
     }
     for variable in environment.settings {
         layers = layers.merge(variable);
     }
-    let config: Config = with_flags(layers, &sources.flags).extract()?;
+    for flag in flags(&sources.flags) {
+        layers = layers.merge(flag);
+    }
+    let mut config: Config = layers.extract()?;
+    if let Some(data) = &sources.flags.data {
+        // Not as a layer: those are text, and a path need not be UTF-8.
+        config.store.data.clone_from(data);
+    }
     limits::check(&config)?;
     Ok(Settings { config, bootstrap_key: environment.bootstrap_key })
 }
 
-fn with_flags(mut layers: Figment, flags: &Flags) -> Figment {
-    if let Some(data) = &flags.data {
-        layers = layers.merge(Serialized::default("store.data", data));
-    }
-    if let Some(listen) = &flags.listen {
-        layers = layers.merge(Serialized::default("server.listen", listen));
-    }
-    if let Some(database) = &flags.database {
-        layers = layers.merge(Serialized::default("store.database", database.expose()));
-    }
-    layers
+fn flags(flags: &Flags) -> impl Iterator<Item = Override> {
+    let database = flags.database.as_ref().map(|url| url.expose().to_owned());
+    [
+        ("the flag --listen", "server.listen", flags.listen.clone()),
+        ("the flag --database", "store.database", database),
+    ]
+    .into_iter()
+    .filter_map(|(origin, key, value)| Some(Override::new(origin, key, value?.into())))
 }
 
 #[cfg(test)]

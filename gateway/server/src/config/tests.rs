@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::ffi::OsString;
 
 use super::*;
@@ -16,21 +15,9 @@ fn with_file(text: &str) -> Result<Settings, ConfigError> {
     load(&Sources { file: Some(path), ..Sources::default() })
 }
 
-/// The whole chain, as `main` prints it.
-fn message(error: &ConfigError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 #[track_caller]
 fn refused(outcome: Result<Settings, ConfigError>, parts: &[&str]) {
-    let message = message(&outcome.unwrap_err());
+    let message = outcome.unwrap_err().to_string();
     for part in parts {
         assert!(message.contains(part), "{message:?} does not mention {part:?}");
     }
@@ -95,7 +82,7 @@ fn the_flag_for_a_file_stands_above_the_variable() {
 
 #[test]
 fn an_unknown_key_in_a_file_is_named() {
-    refused(with_file("[server]\nlistn = \"x\"\n"), &["listn", "coppice.toml"]);
+    refused(with_file("[server]\nlistn = \"x\"\n"), &["server.listn", "coppice.toml"]);
     refused(with_file("[sever]\nlisten = \"x\"\n"), &["sever", "coppice.toml"]);
     refused(with_file("listen = \"x\"\n"), &["listen", "coppice.toml"]);
 }
@@ -111,6 +98,21 @@ fn a_wrong_type_in_a_file_names_its_key() {
 fn a_missing_file_is_an_error_that_names_it() {
     let file = Some(PathBuf::from("/no/such/coppice.toml"));
     refused(load(&Sources { file, ..Sources::default() }), &["/no/such/coppice.toml"]);
+}
+
+#[test]
+fn a_wrong_flag_is_named() {
+    let flags = Flags { listen: Some("nowhere".to_owned()), ..Flags::default() };
+    let sources = Sources { flags, ..Sources::default() };
+    refused(load(&sources), &["the flag --listen", "server.listen"]);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_not_quoted() {
+    let outcome = with_file("[store]\ndatabase = \"postgres://me:hunter2@db\n");
+    let text = outcome.unwrap_err().to_string();
+    assert!(text.contains("coppice.toml") && text.contains("line 2"), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
 }
 
 #[test]
@@ -132,12 +134,12 @@ fn variables_of_the_tests_are_left_alone() {
 #[test]
 fn a_variable_of_the_wrong_type_is_named_without_its_value() {
     let outcome = with_environment(&[("COPPICE_RUNTIME__SHARDS", "hunter2")]);
-    let text = message(&outcome.unwrap_err());
+    let text = outcome.unwrap_err().to_string();
     assert!(text.contains("COPPICE_RUNTIME__SHARDS must be a whole number"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     refused(
         with_environment(&[("COPPICE_RUNTIME__SHARDS", "70000")]),
-        &["runtime.shards", "environment variable COPPICE_RUNTIME__SHARDS"],
+        &["runtime.shards", "the environment variable COPPICE_RUNTIME__SHARDS"],
     );
 }
 

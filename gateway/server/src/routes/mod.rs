@@ -19,7 +19,6 @@ use crate::problem::Fault;
 use crate::state::AppState;
 
 /// Every route of the gateway.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/health", get(health::health))

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use coppice_api::{CODES, Code};
+use coppice_core::{Entity, Rejection};
+use coppice_domain::example::Counter;
 
-/// Refusal codes of the entity kinds that this build serves.
-const REFUSALS: &[&str] = &["overflow"];
+/// Refusal codes of every entity kind that this build serves.
+const REFUSALS: &[&[&str]] = &[<<Counter as Entity>::Rejection as Rejection>::CODES];
 
 fn pages() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems")
@@ -19,7 +21,8 @@ fn page(code: Code) -> String {
 }
 
 fn all() -> Vec<Code> {
-    CODES.iter().copied().chain(REFUSALS.iter().map(|code| Code::refusal(code))).collect()
+    let refusals = REFUSALS.iter().copied().flatten().map(|code| Code::refusal(code));
+    CODES.iter().copied().chain(refusals).collect()
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::event::{Added, Event};
 use super::state::{State, Value};
 
 pub(super) fn decide(
-    state: &State,
-    command: &Command,
+    state: State,
+    command: Command,
 ) -> Result<Decision<Event, Value>, CounterError> {
     match command {
         Command::Add(add) => {
@@ -35,16 +35,16 @@ mod tests {
 
     #[test]
     fn given_a_value_when_added_then_the_sum_is_the_reply() {
-        let decision = decide(&State { value: 40 }, &Command::Add(Add { n: 2 })).unwrap();
+        let decision = decide(State { value: 40 }, Command::Add(Add { n: 2 })).unwrap();
         assert_eq!(decision.events, [Event::Added(Added { n: 2 })]);
         assert_eq!(decision.reply, Value { value: 42 });
     }
 
     #[test]
     fn given_the_largest_value_when_added_then_it_is_refused_by_code() {
-        let refused = decide(&State { value: i64::MAX }, &Command::Add(Add { n: 1 })).unwrap_err();
+        let refused = decide(State { value: i64::MAX }, Command::Add(Add { n: 1 })).unwrap_err();
         assert_eq!(refused.code(), "counter_overflow");
-        assert!(decide(&State { value: i64::MIN }, &Command::Add(Add { n: -1 })).is_err());
+        assert!(decide(State { value: i64::MIN }, Command::Add(Add { n: -1 })).is_err());
     }
 
     #[test]
@@ -61,8 +61,8 @@ mod tests {
         #[test]
         fn what_is_decided_evolves_to_what_was_replied(value: i64, n: i64) {
             let state = State { value };
-            if let Ok(decision) = decide(&state, &Command::Add(Add { n })) {
-                let after = decision.events.iter().fold(state, |state, event| Counter::evolve(state, event));
+            if let Ok(decision) = decide(state, Command::Add(Add { n })) {
+                let after = decision.events.iter().fold(state, Counter::evolve);
                 prop_assert_eq!(after.value, decision.reply.value);
             } else {
                 prop_assert!(value.checked_add(n).is_none());

@@ -20,7 +20,7 @@ pub struct Value {
 
 /// The state after an event. `decide` has refused what would overflow, so the addition is exact;
 /// it wraps rather than panics because what is recorded has happened.
-pub(super) fn evolve(state: State, event: &Event) -> State {
+pub(super) fn evolve(state: State, event: Event) -> State {
     match event {
         Event::Added(added) => State { value: state.value.wrapping_add(added.n) },
     }

@@ -1,0 +1,118 @@
+//! Bytes that databases in the field hold. A test that fails here says that they would no longer
+//! read, or no longer verify: raise the layout tag or the hash's domain, don't edit the constant.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+
+use coppice_core::envelope::EventBody;
+use coppice_core::{
+    CommandId, CorrelationId, Entity, EventRecord, Hash, Position, StreamHead, StreamKey,
+    SubjectId, Timestamp,
+};
+use coppice_domain::example::Counter;
+use coppice_domain::example::counter::State;
+use coppice_persistence::{chain, snapshot};
+use coppice_tests::node::{route, tenant};
+use coppice_tests::running::stream_key;
+use uuid::Uuid;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn key() -> StreamKey {
+    stream_key("counter", "golden")
+}
+
+fn body() -> EventBody {
+    EventBody {
+        event_type: "counter.added.v1".into(),
+        payload: r#"{"n":1}"#.into(),
+        recorded_at: Timestamp::from_micros(1_767_225_600_000_000),
+        causation: CommandId(Uuid::from_u128(1)),
+        correlation: CorrelationId(Uuid::from_u128(2)),
+        workflow: None,
+        policy_bundle: None,
+        subject: None,
+        key_id: None,
+    }
+}
+
+fn full_body() -> EventBody {
+    EventBody {
+        workflow: Some("workflow".into()),
+        policy_bundle: Some("bundle".into()),
+        subject: Some(SubjectId::new("sub_1").unwrap()),
+        key_id: Some("key_1".into()),
+        ..body()
+    }
+}
+
+#[test]
+fn a_counters_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(Counter::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
+    let golden = [(0, "00"), (1, "02"), (-1, "01"), (300, "fb5802"), (i64::MAX, "fdfeffffffffffffff")];
+    for (value, bytes) in golden {
+        let state = State { value };
+        let encoded = snapshot::encode(&state).unwrap();
+        assert_eq!(hex(&encoded), bytes, "{value}");
+        assert_eq!(snapshot::decode::<State>(&encoded).unwrap(), state);
+    }
+}
+
+#[test]
+fn stream_ids_and_genesis_hashes_stay() {
+    assert_eq!(key().stream().0.to_string(), "41905797-4192-897a-92dd-d03924e71817");
+    assert_eq!(StreamHead::genesis(&key()).hash.to_string(), "ea1ab1e8905212be95db78fd9b82d4ac479b19a338b895f32b9aa002f93753e6");
+    assert_eq!(key().shard(256).0, 144);
+}
+
+#[test]
+fn command_ids_of_idempotency_keys_stay() {
+    let id = CommandId::from_idempotency_key(&tenant(), &route("golden"), "key");
+    assert_eq!(id.0.to_string(), "365fd5bc-e263-8388-a4b1-b1f4a8904d43");
+}
+
+#[test]
+fn event_hashes_stay() {
+    let first = EventRecord::chain(StreamHead::genesis(&key()), body());
+    assert_eq!(first.hash.to_string(), "a5f2f2c77b7104f53f21c4a7cbcbafbdf5c9a14eb432cfbf423dd2697fbcc192");
+    let second = EventRecord::chain(first.head(), full_body());
+    assert_eq!(second.hash.to_string(), "5b3193919733b32270e21151b2d24a9c50f8fc3297a906f24f3f48606f83b598");
+    assert_eq!(first.event_id().0.to_string(), "a5f2f2c7-7b71-84f5-bf21-c4a7cbcbafbd");
+}
+
+#[test]
+fn every_field_of_an_event_is_in_its_hash() {
+    type Alter = fn(&mut EventBody);
+    let alterations: [Alter; 9] = [
+        |body| body.event_type = "counter.added.v2".into(),
+        |body| body.payload = r#"{"n":2}"#.into(),
+        |body| body.recorded_at = Timestamp::EPOCH,
+        |body| body.causation = CommandId(Uuid::from_u128(3)),
+        |body| body.correlation = CorrelationId(Uuid::from_u128(3)),
+        |body| body.workflow = None,
+        |body| body.policy_bundle = None,
+        |body| body.subject = None,
+        |body| body.key_id = None,
+    ];
+    let head = StreamHead::genesis(&key());
+    let mut hashes = vec![EventRecord::chain(head, full_body()).hash];
+    for alter in alterations {
+        let mut body = full_body();
+        alter(&mut body);
+        hashes.push(EventRecord::chain(head, body).hash);
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), alterations.len() + 1);
+}
+
+#[test]
+fn batch_hashes_stay() {
+    let events = [Hash([1; 32]), Hash([2; 32])];
+    let first =
+        chain::batch_hash(Hash::ZERO, 1, Position(1), Position(2), events.into_iter());
+    assert_eq!(first.to_string(), "800553f23c83974b33f81d1b1735ad2c300e01567f42e0418b4a66c9048fbc03");
+    let second = chain::batch_hash(first, 2, Position(3), Position(3), events.into_iter().take(1));
+    assert_eq!(second.to_string(), "a492bbe750ff2a787a3d60ac585f2dff79748f5c46c6521302f43a71bb88f5da");
+}

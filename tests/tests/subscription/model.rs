@@ -1,0 +1,102 @@
+//! A read model that counts, and refuses or panics on the numbers that a test gives it.
+
+use std::sync::Arc;
+
+use coppice_core::{Position, StoredEvent};
+use coppice_persistence::{ReadModels, Store};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::subscription::Subscription;
+use coppice_runtime::{RuntimeOptions, SystemClock};
+use coppice_tests::node::tenant;
+use tokio::sync::watch;
+
+/// On this number it refuses to find a document, on the next ones to fold.
+pub(crate) const REFUSED: i64 = 666;
+pub(crate) const REFUSED_IN_DOCUMENT: i64 = 667;
+/// On this number it panics in `fold`, and on the next in `document`.
+pub(crate) const PANICS: i64 = 668;
+pub(crate) const PANICS_IN_DOCUMENT: i64 = 669;
+/// On this number it has no business, and on the next it removes the document.
+pub(crate) const IGNORED: i64 = 670;
+pub(crate) const REMOVES: i64 = 671;
+
+/// `{"count", "sum"}` of the events of each counter.
+pub(crate) struct Tally(pub(crate) ParkPolicy);
+
+fn number(event: &StoredEvent) -> i64 {
+    let payload: serde_json::Value = serde_json::from_str(&event.record.body.payload).unwrap();
+    payload["n"].as_i64().unwrap()
+}
+
+impl Projection for Tally {
+    fn name(&self) -> &'static str {
+        "tally"
+    }
+
+    fn model(&self) -> &'static str {
+        "tallies"
+    }
+
+    fn park_policy(&self) -> ParkPolicy {
+        self.0
+    }
+
+    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+        match number(event) {
+            REFUSED_IN_DOCUMENT => Err(Undigestible("no document for it".to_owned())),
+            PANICS_IN_DOCUMENT => panic!("told to panic"),
+            IGNORED => Ok(None),
+            _ => Ok(Some(DocumentRef {
+                tenant: event.key.tenant().clone(),
+                id: event.key.id().as_str().into(),
+            })),
+        }
+    }
+
+    fn fold(&self, body: Option<&str>, event: &StoredEvent) -> Result<Option<String>, Undigestible> {
+        match number(event) {
+            REFUSED => return Err(Undigestible("the number of the beast".to_owned())),
+            PANICS => panic!("told to panic"),
+            REMOVES => return Ok(None),
+            _ => {}
+        }
+        let (count, sum) = body.map_or((0, 0), read);
+        Ok(Some(format!("{{\"count\":{},\"sum\":{}}}", count + 1, sum + number(event))))
+    }
+}
+
+fn read(body: &str) -> (i64, i64) {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    (body["count"].as_i64().unwrap(), body["sum"].as_i64().unwrap())
+}
+
+/// Count and sum of a counter's document.
+pub(crate) async fn tally(store: &dyn ReadModels, counter: &str) -> Option<(i64, i64)> {
+    let document = store.document("tallies", &tenant(), counter).await.unwrap();
+    document.as_deref().map(read)
+}
+
+/// A subscription that nobody wakes.
+pub(crate) fn subscription(store: Arc<dyn Store>, policy: ParkPolicy, page: usize) -> Subscription {
+    let (_, commits) = watch::channel(0);
+    let options = RuntimeOptions { read_page: page, ..RuntimeOptions::default() };
+    Subscription::new(store, Arc::new(SystemClock), commits, Arc::new(Tally(policy)), &options)
+}
+
+/// Steps until there is nothing new. An unavailable store is a crash: the next try begins anew.
+pub(crate) async fn catch_up(store: &Arc<dyn Store>, policy: ParkPolicy, page: usize) {
+    for _ in 0..10_000 {
+        match subscription(Arc::clone(store), policy, page).step().await {
+            Ok(false) => return,
+            Ok(true) | Err(coppice_persistence::StoreError::Unavailable { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the subscription never reaches the end");
+}
+
+/// What is parked: position and reason.
+pub(crate) async fn parked(store: &dyn ReadModels) -> Vec<(u64, String)> {
+    let parked = store.parked("tally", Position(0), 100).await.unwrap();
+    parked.into_iter().map(|event| (event.position.0, event.reason.into())).collect()
+}
