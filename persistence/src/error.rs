@@ -29,15 +29,17 @@ pub enum StoreError {
         fault: ChainFault,
     },
     /// A row that doesn't read as what it should be.
-    #[error("table {table} holds a row that does not read: {problem}")]
+    #[error("a row does not read while {during}: {problem}")]
     Unreadable {
-        /// The table.
-        table: &'static str,
+        /// What was being done.
+        during: &'static str,
         /// What doesn't read.
         problem: String,
     },
     /// The database belongs to a newer build.
-    #[error("the database is at migration {found}, newer than {known}, the newest this build knows")]
+    #[error(
+        "the database is at migration {found}, newer than {known}, the newest this build knows"
+    )]
     TooNew {
         /// The newest migration applied to the database.
         found: i64,

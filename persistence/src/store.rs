@@ -69,6 +69,8 @@ pub enum Refusal {
     Epoch,
     /// These commands were answered before.
     Duplicate(Vec<CommandId>),
+    /// What the store holds of the stream contradicts its row: the append can never succeed.
+    Damaged,
 }
 
 /// The answer to a command, kept so that a repeat gets the same one.

@@ -108,7 +108,8 @@ impl Worker {
         let mut count = 0_u64;
         while !self.stopping.load(Ordering::Relaxed) {
             count += 1;
-            let counter = name(usize::try_from(self.random.below(self.counters as u64)).unwrap_or(0));
+            let counter =
+                name(usize::try_from(self.random.below(self.counters as u64)).unwrap_or(0));
             if self.random.chance(100) {
                 self.read(&counter).await;
             } else {

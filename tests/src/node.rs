@@ -43,12 +43,8 @@ pub fn route(counter: &str) -> String {
 
 /// Claims all shards for a node that has no predecessor alive.
 pub async fn claim(store: &dyn Store, owner: &str) -> TestLease {
-    let claim = ShardClaim {
-        owner: owner.to_owned(),
-        count: SHARDS,
-        duration: None,
-        succeed_own: true,
-    };
+    let claim =
+        ShardClaim { owner: owner.to_owned(), count: SHARDS, duration: None, succeed_own: true };
     match store.claim(&claim).await.expect("the store takes a claim") {
         ClaimOutcome::Granted(epochs) => TestLease::new(SHARDS, epochs),
         ClaimOutcome::Held { owner, .. } => panic!("the shards are held by {owner}"),

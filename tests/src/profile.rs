@@ -193,10 +193,7 @@ impl Entity for Profile {
     }
 
     fn view(state: &State) -> View {
-        View {
-            name: state.name.as_ref().map(|name| name.get().cloned()),
-            named: state.named,
-        }
+        View { name: state.name.as_ref().map(|name| name.get().cloned()), named: state.named }
     }
 }
 

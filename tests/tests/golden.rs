@@ -50,7 +50,8 @@ fn full_body() -> EventBody {
 #[test]
 fn a_counters_snapshot_keeps_its_bytes_under_its_layout_tag() {
     assert_eq!(Counter::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
-    let golden = [(0, "00"), (1, "02"), (-1, "01"), (300, "fb5802"), (i64::MAX, "fdfeffffffffffffff")];
+    let golden =
+        [(0, "00"), (1, "02"), (-1, "01"), (300, "fb5802"), (i64::MAX, "fdfeffffffffffffff")];
     for (value, bytes) in golden {
         let state = State { value };
         let encoded = snapshot::encode(&state).unwrap();
@@ -62,7 +63,10 @@ fn a_counters_snapshot_keeps_its_bytes_under_its_layout_tag() {
 #[test]
 fn stream_ids_and_genesis_hashes_stay() {
     assert_eq!(key().stream().0.to_string(), "41905797-4192-897a-92dd-d03924e71817");
-    assert_eq!(StreamHead::genesis(&key()).hash.to_string(), "ea1ab1e8905212be95db78fd9b82d4ac479b19a338b895f32b9aa002f93753e6");
+    assert_eq!(
+        StreamHead::genesis(&key()).hash.to_string(),
+        "ea1ab1e8905212be95db78fd9b82d4ac479b19a338b895f32b9aa002f93753e6"
+    );
     assert_eq!(key().shard(256).0, 144);
 }
 
@@ -75,9 +79,15 @@ fn command_ids_of_idempotency_keys_stay() {
 #[test]
 fn event_hashes_stay() {
     let first = EventRecord::chain(StreamHead::genesis(&key()), body());
-    assert_eq!(first.hash.to_string(), "a5f2f2c77b7104f53f21c4a7cbcbafbdf5c9a14eb432cfbf423dd2697fbcc192");
+    assert_eq!(
+        first.hash.to_string(),
+        "a5f2f2c77b7104f53f21c4a7cbcbafbdf5c9a14eb432cfbf423dd2697fbcc192"
+    );
     let second = EventRecord::chain(first.head(), full_body());
-    assert_eq!(second.hash.to_string(), "5b3193919733b32270e21151b2d24a9c50f8fc3297a906f24f3f48606f83b598");
+    assert_eq!(
+        second.hash.to_string(),
+        "5b3193919733b32270e21151b2d24a9c50f8fc3297a906f24f3f48606f83b598"
+    );
     assert_eq!(first.event_id().0.to_string(), "a5f2f2c7-7b71-84f5-bf21-c4a7cbcbafbd");
 }
 
@@ -110,9 +120,14 @@ fn every_field_of_an_event_is_in_its_hash() {
 #[test]
 fn batch_hashes_stay() {
     let events = [Hash([1; 32]), Hash([2; 32])];
-    let first =
-        chain::batch_hash(Hash::ZERO, 1, Position(1), Position(2), events.into_iter());
-    assert_eq!(first.to_string(), "800553f23c83974b33f81d1b1735ad2c300e01567f42e0418b4a66c9048fbc03");
+    let first = chain::batch_hash(Hash::ZERO, 1, Position(1), Position(2), events.into_iter());
+    assert_eq!(
+        first.to_string(),
+        "800553f23c83974b33f81d1b1735ad2c300e01567f42e0418b4a66c9048fbc03"
+    );
     let second = chain::batch_hash(first, 2, Position(3), Position(3), events.into_iter().take(1));
-    assert_eq!(second.to_string(), "a492bbe750ff2a787a3d60ac585f2dff79748f5c46c6521302f43a71bb88f5da");
+    assert_eq!(
+        second.to_string(),
+        "a492bbe750ff2a787a3d60ac585f2dff79748f5c46c6521302f43a71bb88f5da"
+    );
 }

@@ -109,6 +109,7 @@ macro_rules! suites {
                 the_journal_is_read_in_pages
             }
             leases {
+                a_claim_of_another_number_of_shards_is_invalid
                 a_claim_of_no_shards_is_invalid
                 a_claim_takes_every_shard_under_new_epochs
                 a_former_owner_renews_nothing

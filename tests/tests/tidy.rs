@@ -23,12 +23,7 @@ use source::{Fault, Source, files};
 
 fn none(faults: &[Fault]) {
     let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} faults:\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
 }
 
 fn every_file(rule: fn(&Source) -> Vec<Fault>) {
@@ -52,10 +47,7 @@ fn the_workspace_has_one_binary() {
 
 #[test]
 fn manifests_and_lints_say_what_they_must() {
-    assert!(
-        files().iter().any(|file| file.path == "clippy.toml"),
-        "there is no root clippy.toml"
-    );
+    assert!(files().iter().any(|file| file.path == "clippy.toml"), "there is no root clippy.toml");
     every_file(crates::settings);
 }
 
@@ -106,11 +98,6 @@ fn the_tree_knows_no_particular_machine() {
 
 #[test]
 fn every_requirement_has_its_row() {
-    let table = files()
-        .iter()
-        .find(|file| file.path == "docs/requirements.md");
-    none(&requirements::table(
-        table.expect("there is no docs/requirements.md"),
-        files(),
-    ));
+    let table = files().iter().find(|file| file.path == "docs/requirements.md");
+    none(&requirements::table(table.expect("there is no docs/requirements.md"), files()));
 }

@@ -70,10 +70,7 @@ mod tests {
     #[test]
     fn members_are_sorted_and_white_space_is_gone() {
         let value = json!({"b": [1, {"z": null, "a": "x"}], "a": true});
-        assert_eq!(
-            to_canonical_json(&value).unwrap(),
-            r#"{"a":true,"b":[1,{"a":"x","z":null}]}"#
-        );
+        assert_eq!(to_canonical_json(&value).unwrap(), r#"{"a":true,"b":[1,{"a":"x","z":null}]}"#);
     }
 
     #[test]

@@ -240,5 +240,10 @@ pub trait Entity: Send + Sync + Sized + 'static {
 /// [`CommandError::Body`] naming what didn't fit.
 pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CommandError> {
     let body = if body.is_empty() { b"{}" } else { body };
+    // serde reads a struct from an array as well, by position; arguments have names.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| b"[\"-0123456789tfn".contains(byte)) {
+        return Err(CommandError::Body("arguments are a JSON object".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|error| CommandError::Body(error.to_string()))
 }

@@ -144,9 +144,16 @@ mod tests {
         for good in ["counter.added.v1", "money.intent.created.v12", "a.b_2.v0"] {
             assert!(is_event_type(good), "{good} is an event type");
         }
-        for bad in
-            ["", "v1", "counter.v1", "counter.added", "Counter.added.v1", "a..v1", "a.b.v", "a.b.vx"]
-        {
+        for bad in [
+            "",
+            "v1",
+            "counter.v1",
+            "counter.added",
+            "Counter.added.v1",
+            "a..v1",
+            "a.b.v",
+            "a.b.vx",
+        ] {
             assert!(!is_event_type(bad), "{bad} is no event type");
         }
     }

@@ -34,6 +34,23 @@ fn identity(group: &Arc<LinkGroup>) -> usize {
 /// Takes what can be committed now out of `waiting`; the rest stays there, in order.
 pub(crate) fn take(waiting: &mut Vec<Ticket>, options: &RuntimeOptions) -> Batch {
     let taken = plan(waiting, options);
+    // A link group that fits no batch, with what stands before it, would wait for ever: the first
+    // ticket that could be taken is, whatever it takes along.
+    let taken = match taken.iter().position(|taken| !taken) {
+        None => taken,
+        Some(_) => {
+            let unlimited = RuntimeOptions {
+                batch_tickets_max: usize::MAX,
+                batch_bytes_max: usize::MAX,
+                ..options.clone()
+            };
+            let possible = plan(waiting, &unlimited);
+            match possible.iter().position(|taken| *taken) {
+                Some(first) if !taken[first] => possible,
+                Some(_) | None => taken,
+            }
+        }
+    };
     let (mut tickets, mut rest) = (Vec::with_capacity(waiting.len()), Vec::new());
     for (ticket, take) in waiting.drain(..).zip(taken) {
         if take { tickets.push(ticket) } else { rest.push(ticket) }
@@ -91,11 +108,8 @@ fn attempt(
             true
         })
         .collect();
-    let split = parts
-        .into_iter()
-        .filter(|(_, (placed, size))| placed < size)
-        .map(|(id, _)| id)
-        .collect();
+    let split =
+        parts.into_iter().filter(|(_, (placed, size))| placed < size).map(|(id, _)| id).collect();
     (taken, split)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coppice_core::{Entity, Epoch, ShardId};
+use coppice_core::{Entity, Epoch, ShardId, StreamKey};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -29,9 +29,13 @@ impl Ownership {
     }
 }
 
-fn failure(fall: Fall) -> Failure {
+fn failure(fall: Fall, key: &StreamKey) -> Failure {
     match fall {
-        Fall::Reload => Failure::Conflict,
+        Fall::Reload | Fall::Repeat => Failure::Conflict,
+        Fall::Damaged => Failure::Damaged {
+            stream: key.to_string(),
+            problem: "the store holds something that contradicts its row".to_owned(),
+        },
         Fall::NotOwner => Failure::NotOwner,
         Fall::Full => Failure::StoreFull,
         Fall::Store => Failure::StoreUnavailable,
@@ -52,6 +56,16 @@ impl<K: Entity> HeldCommand<K> {
     /// For a decision: its append is checked against the epoch, so its commit is proof enough.
     pub(crate) fn deciding(slot: Arc<Slot<K>>, order: Box<Order<K>>, answer: Answer) -> Self {
         Self { slot, order, answer: Ok(answer), evaluated_under: None }
+    }
+
+    /// For a part of a link group that writes nothing of its own.
+    pub(crate) fn joining(
+        slot: Arc<Slot<K>>,
+        order: Box<Order<K>>,
+        answer: Answer,
+        incarnation: &Incarnation,
+    ) -> Self {
+        Self::settling(slot, order, Ok(answer), incarnation)
     }
 
     /// For an answer that appends nothing.
@@ -80,9 +94,14 @@ impl<K: Entity> Held for HeldCommand<K> {
 
     fn fallen(self: Box<Self>, fall: Fall) {
         let Self { slot, mut order, .. } = *self;
-        order.falls = order.falls.saturating_add(1);
-        if fall != Fall::Reload || order.falls > slot.services.options.redecisions_max {
-            return order.fail(failure(fall));
+        if fall == Fall::Reload {
+            order.falls = order.falls.saturating_add(1);
+        }
+        // A keyed part of a broken group may have been answered before: that is looked up.
+        let again = fall.decides_again() || (fall == Fall::Unlinked && order.keyed.is_some());
+        if !again || order.falls > slot.services.options.redecisions_max {
+            let failure = failure(fall, &slot.key);
+            return order.fail(failure);
         }
         slot.returned.lock().push(Delivery::Command(order));
     }
@@ -121,11 +140,10 @@ impl<K: Entity> Held for HeldView<K> {
 
     fn fallen(self: Box<Self>, fall: Fall) {
         let delivery = Delivery::View { deadline: self.deadline, reply: self.reply };
-        match fall {
-            Fall::Reload => self.slot.returned.lock().push(delivery),
-            Fall::NotOwner | Fall::Full | Fall::Store | Fall::Unlinked => {
-                delivery.fail(failure(fall));
-            }
+        if fall.decides_again() {
+            self.slot.returned.lock().push(delivery);
+        } else {
+            delivery.fail(failure(fall, &self.slot.key));
         }
     }
 }

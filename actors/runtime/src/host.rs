@@ -19,7 +19,9 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
-use coppice_core::{CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId};
+use coppice_core::{
+    CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId, Timestamp,
+};
 use coppice_persistence::CommandRecord;
 use tracing::{error, warn};
 
@@ -53,8 +55,7 @@ impl<K: Entity> Drop for Host<K> {
 }
 
 /// What an entity makes of a command.
-type Decided<K> =
-    Result<Decision<<K as Entity>::Event, <K as Entity>::Reply>, <K as Entity>::Rejection>;
+type Decided<K> = Result<Decision<<K as Entity>::Event, <K as Entity>::Reply>, Failure>;
 
 /// What a keyed command is known to be.
 enum Repeat {
@@ -102,12 +103,12 @@ impl<K: Entity> Host<K> {
     fn bury_ended(&mut self, epoch: Epoch) -> bool {
         let Some(life) = &self.life else { return true };
         let incarnation = &life.incarnation;
-        let ended =
-            life.crashed || incarnation.fall().is_some() || incarnation.epoch != epoch;
+        let ended = life.crashed || incarnation.fall().is_some() || incarnation.epoch != epoch;
         if !ended {
             return true;
         }
         if incarnation.open() > 0 {
+            life.break_incomplete_groups();
             incarnation.host_waits();
             // The last one may have ended between the two; then nobody is left to wake us.
             if incarnation.open() > 0 {
@@ -132,8 +133,9 @@ impl<K: Entity> Host<K> {
         })?;
         let bell = Arc::new(SlotBell(Weak::clone(&Arc::downgrade(&self.slot))));
         let incarnation = Incarnation::new(self.slot.key.clone(), shard, epoch, bell);
-        let mut life =
-            Life::new(Arc::new(incarnation), recovered, services.options.command_window);
+        // Every open answer is in the window, whatever its size: a repeat of one must be known.
+        let window = services.options.command_window.max(services.options.tickets_open_max);
+        let mut life = Life::new(Arc::new(incarnation), recovered, window);
         life.look_up.extend(self.slot.answered_before.lock().drain(..));
         self.life = Some(life);
         Ok(())
@@ -146,6 +148,7 @@ impl<K: Entity> Host<K> {
         if life.incarnation.open() < open_max {
             return true;
         }
+        life.break_incomplete_groups();
         life.incarnation.host_waits();
         // One may have ended between the two; then nobody is left to wake us.
         life.incarnation.open() < open_max
@@ -195,13 +198,11 @@ impl<K: Entity> Host<K> {
         for delivery in self.drained.drain(..) {
             delivery.fail(failure.clone());
         }
-        self.slot.services.writer.nudge();
     }
 
     async fn decide_order(&mut self, order: Box<Order<K>>) {
-        if order.link.as_ref().is_some_and(|group| group.is_broken()) {
-            return order.fail(Failure::Unlinked);
-        }
+        // A part of a broken group may be a repeat all the same, and then has its first answer.
+        let broken = order.link.as_ref().is_some_and(|group| group.is_broken());
         let mut looked_up = false;
         if let Some(body_hash) = order.keyed {
             let Some(life) = &self.life else { return order.fail(Failure::Conflict) };
@@ -209,7 +210,7 @@ impl<K: Entity> Host<K> {
                 let repeat = repeat(answered.clone(), body_hash);
                 return self.settle(order, repeat);
             }
-            if life.look_up.contains(&order.id) {
+            if broken || life.look_up.contains(&order.id) {
                 looked_up = true;
                 match self.look_up(&order).await {
                     Ok(Repeat::No) => {}
@@ -220,7 +221,10 @@ impl<K: Entity> Host<K> {
                 }
             }
         }
-        let Some(decided) = self.decide(&order) else {
+        if broken {
+            return order.fail(Failure::Unlinked);
+        }
+        let Some((now, decided)) = self.decide(&order) else {
             return order.fail(Failure::Crashed);
         };
         let appends = decided.as_ref().is_ok_and(|decision| !decision.events.is_empty());
@@ -232,17 +236,13 @@ impl<K: Entity> Host<K> {
             }
         }
         match decided {
-            Ok(decision) => self.accept(order, &decision),
-            Err(rejection) => {
-                let failure =
-                    Failure::Rejected { code: rejection.code(), detail: rejection.to_string() };
-                self.settle(order, Err(failure));
-            }
+            Ok(decision) => self.accept(order, &decision, now),
+            Err(refusal) => self.settle(order, Err(refusal)),
         }
     }
 
     /// Runs the entity's own code; `None` where it panicked, and then this life is over.
-    fn decide(&mut self, order: &Order<K>) -> Option<Decided<K>> {
+    fn decide(&mut self, order: &Order<K>) -> Option<(Timestamp, Decided<K>)> {
         let life = self.life.as_mut()?;
         let now = self.slot.services.clock.now().max(life.recorded_at);
         let context = Context {
@@ -252,20 +252,28 @@ impl<K: Entity> Host<K> {
             command_id: order.id,
             correlation: order.correlation,
         };
-        let decide = || K::decide(&life.state, &order.command, &context);
+        let decide = || {
+            K::decide(&life.state, &order.command, &context).map_err(|rejection| {
+                Failure::Rejected { code: rejection.code(), detail: rejection.to_string() }
+            })
+        };
         let decided = catch_unwind(AssertUnwindSafe(decide)).ok();
         if decided.is_none() {
             warn!(key = %self.slot.key, command_id = %order.id, "entity crashed in decide");
             life.crashed = true;
         }
-        decided
+        decided.map(|decided| (now, decided))
     }
 
     /// Takes an accepted decision into the working state and makes its ticket.
-    fn accept(&mut self, order: Box<Order<K>>, decision: &Decision<K::Event, K::Reply>) {
+    fn accept(
+        &mut self,
+        order: Box<Order<K>>,
+        decision: &Decision<K::Event, K::Reply>,
+        now: Timestamp,
+    ) {
         let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         let services = &self.slot.services;
-        let now = services.clock.now().max(life.recorded_at);
         let vault = services.vault.as_ref();
         let work = AssertUnwindSafe(|| life.apply(&order, decision, now, vault));
         let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
@@ -299,27 +307,29 @@ impl<K: Entity> Host<K> {
         let writing = writes.then(|| Writing {
             expected,
             command: order.keyed.map(record),
-            wake_at: K::pending(&life.state).wake_at(),
-            owes: K::pending(&life.state).owes(),
+            wake_at: life.wake_at,
+            owes: life.owes,
             snapshot: (!events.is_empty())
                 .then(|| life.snapshot_due(services.options.snapshot_every, now, vault))
                 .flatten(),
             events,
         });
-        let ticket = Ticket {
-            incarnation: Arc::clone(&life.incarnation),
-            writing,
-            link: order.link.clone(),
-            held: Box::new(HeldCommand::deciding(Arc::clone(&self.slot), order, answer)),
+        let incarnation = Arc::clone(&life.incarnation);
+        let link = order.link.clone();
+        life.groups.extend(link.clone());
+        let slot = Arc::clone(&self.slot);
+        let held = if writing.is_some() {
+            HeldCommand::deciding(slot, order, answer)
+        } else {
+            HeldCommand::joining(slot, order, answer, &incarnation)
         };
-        self.tickets.push(ticket);
+        self.tickets.push(Ticket { incarnation, writing, link, held: Box::new(held) });
     }
 
     /// Gives an answer that appends nothing: now if nothing is open before it, else behind it.
     fn settle(&mut self, order: Box<Order<K>>, answer: Result<Answer, Failure>) {
         if let Some(group) = &order.link {
             group.break_up();
-            self.slot.services.writer.nudge();
         }
         let Some(life) = &self.life else { return order.fail(Failure::Conflict) };
         let incarnation = Arc::clone(&life.incarnation);
@@ -342,8 +352,7 @@ impl<K: Entity> Host<K> {
             }
         };
         let incarnation = Arc::clone(&life.incarnation);
-        let held =
-            HeldView::new(Arc::clone(&self.slot), &incarnation, deadline, reply, view);
+        let held = HeldView::new(Arc::clone(&self.slot), &incarnation, deadline, reply, view);
         self.finish(incarnation, Box::new(held));
     }
 

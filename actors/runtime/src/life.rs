@@ -1,5 +1,6 @@
 //! The working state of one incarnation, ahead of the journal by its open tickets.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
@@ -13,6 +14,7 @@ use tracing::warn;
 
 use crate::answer::View;
 use crate::host::LookUp;
+use crate::link::LinkGroup;
 use crate::recovery::{Recovered, in_vault};
 use crate::slot::Order;
 use crate::ticket::Incarnation;
@@ -29,6 +31,11 @@ pub(crate) struct Life<K: Entity> {
     pub(crate) crashed: bool,
     /// The events of the decision in hand, chained.
     pub(crate) chained: Vec<EventRecord>,
+    /// When the first timer is due and whether effects are outstanding, after the last decision.
+    pub(crate) wake_at: Option<Timestamp>,
+    pub(crate) owes: bool,
+    /// Link groups of open tickets; some may have ended.
+    pub(crate) groups: Vec<Arc<LinkGroup>>,
     snapshot_at: Sequence,
 }
 
@@ -47,6 +54,9 @@ impl<K: Entity> Life<K> {
             look_up: recovered.causes,
             crashed: false,
             chained: Vec::new(),
+            wake_at: None,
+            owes: false,
+            groups: Vec::new(),
             snapshot_at: recovered.snapshot_at,
         }
     }
@@ -64,6 +74,7 @@ impl<K: Entity> Life<K> {
         let problem = |error: serde_json::Error| error.to_string();
         self.chained.clear();
         let reply = in_vault(vault, || serde_json::to_string(&decision.reply)).map_err(problem)?;
+        self.groups.retain(|group| !group.is_broken() && !group.is_complete());
         let mut head = self.head;
         for event in &decision.events {
             let payload = in_vault(vault, || event.encode()).map_err(problem)?;
@@ -90,10 +101,18 @@ impl<K: Entity> Life<K> {
         for event in &decision.events {
             state = K::evolve(state, event);
         }
+        self.wake_at = K::pending(&state).wake_at();
+        self.owes = K::pending(&state).owes();
         self.state = state;
         self.head = head;
         self.recorded_at = now;
         Ok(reply.into())
+    }
+
+    /// Breaks the link groups that wait for a part: this life can decide nothing more until they
+    /// end, and the part may be waiting for it.
+    pub(crate) fn break_incomplete_groups(&self) {
+        self.groups.iter().for_each(|group| group.break_unless_complete());
     }
 
     /// Where the stream ended before these events, which are its last.
@@ -117,7 +136,8 @@ impl<K: Entity> Life<K> {
         // Taken or not, the next try is as far away: a state that can't be written stays so.
         self.snapshot_at = self.head.sequence;
         let key = self.incarnation.key.clone();
-        let (state, digest) = in_vault(vault, || (snapshot::encode(&self.state), state_digest(&self.state)));
+        let (state, digest) =
+            in_vault(vault, || (snapshot::encode(&self.state), state_digest(&self.state)));
         match (state, digest) {
             (Ok(state), Ok(digest)) => Some(Snapshot {
                 key,
@@ -139,8 +159,9 @@ impl<K: Entity> Life<K> {
     }
 
     pub(crate) fn view(&self, vault: Option<&Arc<dyn Vault>>) -> Result<View, String> {
-        let state = in_vault(vault, || serde_json::to_string(&K::view(&self.state)));
-        let state = state.map_err(|error| error.to_string())?;
+        let show = || in_vault(vault, || serde_json::to_string(&K::view(&self.state)));
+        let shown = catch_unwind(AssertUnwindSafe(show)).map_err(|_| "a panic".to_owned())?;
+        let state = shown.map_err(|error| error.to_string())?;
         Ok(View { sequence: self.head.sequence, state: state.into() })
     }
 }

@@ -3,8 +3,18 @@
 //! Each entity decides its part on its own and hands the writer a ticket that names the group.
 //! The writer holds the parts, and what their entities decide after them, until all have come;
 //! then they commit in one unit. A part that is refused breaks the group: every other part falls.
+//!
+//! **Invariant:** a group that can't complete is broken: by the part that was refused, by an
+//! entity that can decide nothing more until the group ends, or at the earliest deadline of its
+//! parts. Breaking it wakes the writer, so no part waits for a wake-up that nobody owes it.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::writer::WriterHandle;
 
 /// Ties the parts together.
 #[derive(Debug)]
@@ -12,13 +22,21 @@ pub struct LinkGroup {
     size: usize,
     arrived: AtomicUsize,
     broken: AtomicBool,
+    until: Mutex<Option<Instant>>,
+    writer: OnceLock<WriterHandle>,
 }
 
 impl LinkGroup {
     /// A group of `size` parts, each on an entity of its own.
     #[must_use]
     pub const fn new(size: usize) -> Self {
-        Self { size, arrived: AtomicUsize::new(0), broken: AtomicBool::new(false) }
+        Self {
+            size,
+            arrived: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+            until: Mutex::new(None),
+            writer: OnceLock::new(),
+        }
     }
 
     /// How many parts there are.
@@ -27,9 +45,32 @@ impl LinkGroup {
         self.size
     }
 
-    /// Breaks the group: a part was refused or could not be delivered.
+    /// A part can't wait for longer than this.
+    pub fn limit(&self, deadline: Instant) {
+        let mut until = self.until.lock();
+        *until = Some(until.map_or(deadline, |other| other.min(deadline)));
+    }
+
+    /// The earliest deadline of its parts.
+    #[must_use]
+    pub fn until(&self) -> Option<Instant> {
+        *self.until.lock()
+    }
+
+    /// Breaks the group: a part was refused, could not be delivered or did not come.
     pub fn break_up(&self) {
-        self.broken.store(true, Ordering::Release);
+        if !self.broken.swap(true, Ordering::AcqRel)
+            && let Some(writer) = self.writer.get()
+        {
+            writer.nudge();
+        }
+    }
+
+    /// Breaks the group unless all of its parts have come.
+    pub(crate) fn break_unless_complete(&self) {
+        if !self.is_complete() {
+            self.break_up();
+        }
     }
 
     /// Whether the group is broken.
@@ -38,8 +79,10 @@ impl LinkGroup {
         self.broken.load(Ordering::Acquire)
     }
 
-    /// Counts a part that reached the writer.
-    pub(crate) fn arrive(&self) {
+    /// Counts a part that reached the writer, which looks at it after this.
+    pub(crate) fn arrive(&self, writer: &WriterHandle) {
+        // The first part's writer is every part's: a group lives on one node.
+        let _known = self.writer.set(writer.clone());
         self.arrived.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -47,9 +47,6 @@ pub trait Projection: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Undigestible`]: the event is parked.
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible>;
+    fn fold(&self, body: Option<&str>, event: &StoredEvent)
+    -> Result<Option<String>, Undigestible>;
 }

@@ -6,8 +6,11 @@
 //! doesn't fit is an error that names the stream and the event.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use coppice_core::canonical::state_digest;
+use coppice_core::envelope::EventBody;
 use coppice_core::sensitive::{Vault, with_vault};
 use coppice_core::{
     CommandId, DomainEvent, Entity, Sequence, StreamHead, StreamKey, Timestamp, invariants,
@@ -119,8 +122,16 @@ fn usable<K: Entity>(
     if taken.layout != K::SNAPSHOT_LAYOUT || sequence == 0 || sequence > row.head.sequence.0 {
         return None;
     }
-    match in_vault(vault, || snapshot::decode::<K::State>(&taken.state)) {
-        Ok(state) => Some(state),
+    let read = in_vault(vault, || {
+        let state = snapshot::decode::<K::State>(&taken.state);
+        state.map(|state| (state_digest(&state).ok(), state))
+    });
+    match read {
+        Ok((digest, state)) if digest == Some(taken.digest) => Some(state),
+        Ok(_) => {
+            warn!(%key, sequence, "snapshot does not have its digest, replaying");
+            None
+        }
         Err(error) => {
             warn!(%key, sequence, %error, "snapshot does not read, replaying");
             None
@@ -152,17 +163,32 @@ async fn replay<K: Entity>(
             at.head = invariants::check_link(at.head, &event.record)
                 .map_err(|fault| damaged(key, &fault.to_string()))?;
             let body = &event.record.body;
-            let decoded = in_vault(vault, || K::Event::decode(&body.event_type, &body.payload))
-                .map_err(|error| {
-                    damaged(key, &format!("event {}: {error}", event.record.sequence))
-                })?;
+            let applied = apply::<K>(std::mem::take(&mut at.state), body, vault);
+            at.state = applied.map_err(|problem| {
+                damaged(key, &format!("event {}: {problem}", event.record.sequence))
+            })?;
             at.recorded_at = at.recorded_at.max(body.recorded_at);
             at.causes.insert(body.causation);
-            at.state = K::evolve(at.state, &decoded);
         }
     }
     invariants::check_head(row.head, at.head).map_err(|fault| damaged(key, &fault.to_string()))?;
     Ok(at)
+}
+
+/// The state after a stored event. A panic of the entity's code is a fault of the event: it would
+/// come again with every recovery.
+fn apply<K: Entity>(
+    state: K::State,
+    body: &EventBody,
+    vault: Option<&Arc<dyn Vault>>,
+) -> Result<K::State, String> {
+    let work = || {
+        in_vault(vault, || K::Event::decode(&body.event_type, &body.payload))
+            .map(|event| K::evolve(state, &event))
+            .map_err(|error| error.to_string())
+    };
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err("the entity's code panicked on it".to_owned()))
 }
 
 fn damaged(key: &StreamKey, problem: &str) -> Failure {

@@ -60,13 +60,15 @@ impl<K: Entity> Region<K> {
         request: Request,
         link: Option<Arc<LinkGroup>>,
     ) -> Result<Answer, Failure> {
+        if let Some(group) = &link {
+            group.limit(request.deadline);
+        }
         let asked = self.deliver(request, link.clone());
         let (deadline, answer) = match asked {
             Ok(asked) => asked,
             Err(failure) => {
                 if let Some(group) = link {
                     group.break_up();
-                    self.services.writer.nudge();
                 }
                 return Err(failure);
             }

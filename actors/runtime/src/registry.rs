@@ -76,11 +76,11 @@ impl Registry {
 
     /// Delivers commands to several entities that are accepted together or not at all. Each must
     /// go to another entity.
-    pub async fn ask_linked(
-        &self,
-        requests: Vec<(&str, Request)>,
-    ) -> Vec<Result<Answer, Failure>> {
+    pub async fn ask_linked(&self, requests: Vec<(&str, Request)>) -> Vec<Result<Answer, Failure>> {
         let group = Arc::new(LinkGroup::new(requests.len()));
+        if requests.iter().any(|(kind, _)| self.port(kind).is_err()) {
+            group.break_up();
+        }
         let asked = requests.into_iter().map(|(kind, request)| {
             let group = Arc::clone(&group);
             async move {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coppice_core::{CommandId, CorrelationId, Entity, EntityKind, Hash, StreamKey};
 use coppice_core::sensitive::Vault;
+use coppice_core::{CommandId, CorrelationId, Entity, EntityKind, Hash, StreamKey};
 use coppice_persistence::Store;
 use parking_lot::Mutex;
 use ractor::ActorRef;

@@ -36,7 +36,9 @@ pub struct Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("name", &self.projection.name()).finish_non_exhaustive()
+        f.debug_struct("Subscription")
+            .field("name", &self.projection.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,10 +139,7 @@ impl Subscription {
         Ok(Progress { from, to, changes, parked, released: Vec::new() })
     }
 
-    async fn held_streams(
-        &self,
-        events: &[StoredEvent],
-    ) -> Result<BTreeSet<StreamId>, StoreError> {
+    async fn held_streams(&self, events: &[StoredEvent]) -> Result<BTreeSet<StreamId>, StoreError> {
         if self.projection.park_policy() == ParkPolicy::GoOn {
             return Ok(BTreeSet::new());
         }

@@ -22,6 +22,11 @@ use crate::link::LinkGroup;
 pub enum Fall {
     /// The stream moved on without it, or a linked entity fell: reload and decide again.
     Reload,
+    /// A command of the batch was answered before: reload, look it up and decide the rest again.
+    /// It is not counted against the commands beside it, since each such fall finds a repeat.
+    Repeat,
+    /// The store can't take the events: what it holds of the stream contradicts itself.
+    Damaged,
     /// The shard is another node's.
     NotOwner,
     /// The store is full; nothing was written.
@@ -30,6 +35,14 @@ pub enum Fall {
     Store,
     /// A command that this one was linked with was not accepted.
     Unlinked,
+}
+
+impl Fall {
+    /// Whether the commands are decided again.
+    #[must_use]
+    pub const fn decides_again(self) -> bool {
+        matches!(self, Self::Reload | Self::Repeat)
+    }
 }
 
 /// What waits for a ticket's end: the caller's reply handle, or the command itself.
@@ -91,7 +104,7 @@ impl Incarnation {
     /// Tickets that have not ended.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Counts tickets that are about to be handed to the writer.
@@ -101,8 +114,9 @@ impl Incarnation {
 
     /// Counts one that ended, and wakes the host if it waits for that.
     pub(crate) fn ended(&self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
-        if self.host_waits.swap(false, Ordering::AcqRel) {
+        // Sequentially consistent with the host: either it sees the end or we see it wait.
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        if self.host_waits.swap(false, Ordering::SeqCst) {
             self.entity.wake();
         }
     }
@@ -110,7 +124,7 @@ impl Incarnation {
     /// The host stops until a ticket ends. It must look at what it waits for once more after
     /// this: the last ticket may have ended in between.
     pub(crate) fn host_waits(&self) {
-        self.host_waits.store(true, Ordering::Release);
+        self.host_waits.swap(true, Ordering::SeqCst);
     }
 
     /// Why it fell, if it has.
@@ -122,6 +136,8 @@ impl Incarnation {
             2 => Some(Fall::NotOwner),
             3 => Some(Fall::Full),
             4 => Some(Fall::Store),
+            6 => Some(Fall::Repeat),
+            7 => Some(Fall::Damaged),
             _ => Some(Fall::Unlinked),
         }
     }
@@ -134,6 +150,8 @@ impl Incarnation {
             Fall::Full => 3,
             Fall::Store => 4,
             Fall::Unlinked => 5,
+            Fall::Repeat => 6,
+            Fall::Damaged => 7,
         };
         // A later reason finds the first one in place, which is the one to be told.
         let _first = self.fall.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);

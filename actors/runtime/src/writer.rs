@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, warn};
 
 use crate::batch::{self, Batch};
+use crate::link::LinkGroup;
 use crate::options::RuntimeOptions;
 use crate::ticket::{Fall, Ticket};
 
@@ -55,7 +56,7 @@ impl WriterHandle {
     pub fn submit(&self, tickets: &mut Vec<Ticket>) {
         for ticket in tickets.iter() {
             if let Some(group) = &ticket.link {
-                group.arrive();
+                group.arrive(self);
             }
         }
         self.intake.tickets.lock().append(tickets);
@@ -138,45 +139,73 @@ impl Writer {
                 self.commit(batch).await;
                 continue;
             }
-            if self.intake.stopping.load(Ordering::Acquire)
-                && self.intake.tickets.lock().is_empty()
+            if self.intake.stopping.load(Ordering::Acquire) && self.intake.tickets.lock().is_empty()
             {
                 // What waits now waits for a link that nobody is left to complete.
                 return;
             }
-            self.intake.bell.notified().await;
+            self.wait().await;
+        }
+    }
+
+    /// Waits for the bell, or for the deadline of a link group that is not complete.
+    async fn wait(&self) {
+        let groups = || self.waiting.iter().filter_map(|ticket| ticket.link.as_ref());
+        let Some(until) = groups().filter_map(|group| group.until()).min() else {
+            return self.intake.bell.notified().await;
+        };
+        if tokio::time::timeout_at(until, self.intake.bell.notified()).await.is_err() {
+            let now = tokio::time::Instant::now();
+            let overdue = |group: &&Arc<LinkGroup>| group.until().is_some_and(|until| until <= now);
+            groups().filter(overdue).for_each(|group| group.break_up());
         }
     }
 
     /// Ends the tickets of fallen incarnations and of broken links, in order.
     fn drop_fallen(&mut self) {
-        let untouched = |ticket: &Ticket| {
-            ticket.incarnation.fall().is_none()
-                && ticket.link.as_ref().is_none_or(|group| !group.is_broken())
-        };
-        if self.waiting.iter().all(untouched) {
+        // First everything that falls is marked, then tickets end in order: an incarnation's
+        // earlier tickets must not outlive its later ones.
+        while self.mark_fallen() {}
+        if self.waiting.iter().all(|ticket| ticket.incarnation.fall().is_none()) {
             return;
         }
         for ticket in std::mem::take(&mut self.waiting) {
-            if let Some(fall) = ticket.incarnation.fall() {
-                self.fall(ticket, fall);
-            } else if ticket.link.as_ref().is_some_and(|group| group.is_broken()) {
-                // What the entity decided after this part stands on a state that never was.
-                ticket.incarnation.let_fall(Fall::Reload);
-                self.fall(ticket, Fall::Unlinked);
-            } else {
-                self.waiting.push(ticket);
+            let broken = ticket.link.as_ref().is_some_and(|group| group.is_broken());
+            match ticket.incarnation.fall() {
+                None => self.waiting.push(ticket),
+                Some(fall) if broken && fall.decides_again() => self.fall(ticket, Fall::Unlinked),
+                Some(fall) => self.fall(ticket, fall),
             }
         }
+    }
+
+    /// Marks what falls with what has fallen; whether anything new did.
+    fn mark_fallen(&self) -> bool {
+        let mut marked = false;
+        for ticket in &self.waiting {
+            let Some(group) = &ticket.link else { continue };
+            match ticket.incarnation.fall() {
+                // What the entity decided after this part stands on a state that never was.
+                None if group.is_broken() => {
+                    ticket.incarnation.let_fall(Fall::Reload);
+                    marked = true;
+                }
+                Some(fall) if !fall.decides_again() && !group.is_broken() => {
+                    group.break_up();
+                    marked = true;
+                }
+                None | Some(_) => {}
+            }
+        }
+        marked
     }
 
     fn fall(&self, ticket: Ticket, fall: Fall) {
         self.intake.counters.fallen.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = &ticket.link {
             group.leave();
-            if fall != Fall::Reload {
+            if !fall.decides_again() {
                 group.break_up();
-                self.intake.bell.notify_one();
             }
         }
         ticket.drop_with(fall);
@@ -232,26 +261,32 @@ impl Writer {
             return Ok(Vec::new());
         }
         let mut wait = self.options.store_retry_first;
+        // Once a try has had no answer, what a later one says of itself doesn't speak for it.
+        let mut unsure = false;
         loop {
-            match self.store.append(units).await {
+            let error = match self.store.append(units).await {
                 Ok(outcomes) => {
                     self.intake.degraded.store(false, Ordering::Relaxed);
                     return Ok(outcomes);
                 }
-                Err(StoreError::Unavailable { during, source }) => {
-                    self.intake.degraded.store(true, Ordering::Relaxed);
-                    self.intake.counters.store_retries.fetch_add(1, Ordering::Relaxed);
-                    warn!(during, error = %source, wait_ms = wait.as_millis(), "store gave no answer");
-                    tokio::time::sleep(wait).await;
-                    wait = next_wait(wait, self.options.store_retry_max);
-                }
-                Err(StoreError::Full) => {
+                Err(error) => error,
+            };
+            match error {
+                StoreError::Full if !unsure => {
                     error!("store is full");
                     return Err(Fall::Full);
                 }
-                Err(fault) => {
-                    error!(error = %fault, "store refused a batch");
+                StoreError::Invalid(problem) if !unsure => {
+                    error!(problem, "store refused a batch");
                     return Err(Fall::Store);
+                }
+                error => {
+                    unsure = true;
+                    self.intake.degraded.store(true, Ordering::Relaxed);
+                    self.intake.counters.store_retries.fetch_add(1, Ordering::Relaxed);
+                    report(&error, wait);
+                    tokio::time::sleep(wait).await;
+                    wait = next_wait(wait, self.options.store_retry_max);
                 }
             }
         }
@@ -273,6 +308,11 @@ fn tell_duplicates(tickets: &[Ticket], units: &[Unit], outcomes: &[UnitOutcome])
     }
 }
 
+fn report(error: &StoreError, wait: Duration) {
+    let source = std::error::Error::source(error);
+    warn!(%error, source, wait_ms = wait.as_millis(), "store gave no answer");
+}
+
 fn next_wait(wait: Duration, wait_max: Duration) -> Duration {
     wait.saturating_mul(2).min(wait_max)
 }
@@ -282,8 +322,12 @@ fn next_wait(wait: Duration, wait_max: Duration) -> Duration {
 fn fall_of(ticket: &Ticket, unit: &Unit, outcome: &UnitOutcome) -> Option<Fall> {
     let UnitOutcome::Refused(refusals) = outcome else { return None };
     let stream = ticket.incarnation.key.stream();
-    let lost = refusals.iter().any(|(index, refusal)| {
-        *refusal == Refusal::Epoch && unit.appends[*index].key.stream() == stream
-    });
-    Some(if lost { Fall::NotOwner } else { Fall::Reload })
+    let own = refusals.iter().find(|(index, _)| unit.appends[*index].key.stream() == stream);
+    Some(match own.map(|(_, refusal)| refusal) {
+        Some(Refusal::Epoch) => Fall::NotOwner,
+        Some(Refusal::Damaged) => Fall::Damaged,
+        Some(Refusal::Duplicate(_)) => Fall::Repeat,
+        Some(Refusal::Head) => Fall::Reload,
+        None => Fall::Repeat,
+    })
 }

@@ -19,8 +19,7 @@ use coppice_core::{
 };
 use coppice_domain::example::Counter;
 use coppice_persistence::{
-    ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store,
-    StreamAppend, Unit,
+    ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store, StreamAppend, Unit,
 };
 use coppice_runtime::{
     ExclusiveLease, NodeBuilder, Registry, Request, RuntimeOptions, SystemClock, task,
@@ -31,12 +30,8 @@ const KEYS: usize = 1_000;
 const SHARDS: u16 = 64;
 
 async fn claim(store: &dyn Store) -> std::collections::BTreeMap<ShardId, coppice_core::Epoch> {
-    let claim = ShardClaim {
-        owner: "bench".to_owned(),
-        count: SHARDS,
-        duration: None,
-        succeed_own: true,
-    };
+    let claim =
+        ShardClaim { owner: "bench".to_owned(), count: SHARDS, duration: None, succeed_own: true };
     match store.claim(&claim).await.unwrap() {
         ClaimOutcome::Granted(epochs) => epochs,
         ClaimOutcome::Held { owner, .. } => panic!("the shards are held by {owner}"),
@@ -78,12 +73,17 @@ async fn drive(registry: &Registry, callers: usize, count: usize, keys: usize) -
 }
 
 /// With actors: the rate, and how many tickets a commit held on average.
-async fn with_actors(store: Arc<dyn Store>, row: &mut Row, callers: usize, count: usize, keys: usize) -> usize {
+async fn with_actors(
+    store: Arc<dyn Store>,
+    row: &mut Row,
+    callers: usize,
+    count: usize,
+    keys: usize,
+) -> usize {
     let lease = Arc::new(ExclusiveLease::new(claim(store.as_ref()).await));
     let options = RuntimeOptions::default();
-    let node = NodeBuilder::new(store, lease, Arc::new(SystemClock), options)
-        .kind::<Counter>()
-        .start();
+    let node =
+        NodeBuilder::new(store, lease, Arc::new(SystemClock), options).kind::<Counter>().start();
     drive(&node.registry(), callers, keys.max(callers), keys).await;
     let writer = node.writer();
     let counters = || {
@@ -160,16 +160,18 @@ async fn sqlite(directory: &Path) -> Arc<dyn Store> {
 }
 
 async fn suite(name: &str, size: Size, store: &Arc<dyn Store>) {
-    let mut rows: Vec<Row> = [(64, "1,000 keys at 64"), (256, "1,000 keys at 256"), (64, "one hot key at 64")]
-        .iter()
-        .map(|(_, what)| Row::new(&format!("{name}: add in process, {what}"), "/s"))
-        .collect();
+    let mut rows: Vec<Row> =
+        [(64, "1,000 keys at 64"), (256, "1,000 keys at 256"), (64, "one hot key at 64")]
+            .iter()
+            .map(|(_, what)| Row::new(&format!("{name}: add in process, {what}"), "/s"))
+            .collect();
     let mut bare_rows: Vec<Row> =
         (0..3).map(|_| Row::new(&format!("{name}: same batches without actors"), "/s")).collect();
     for _ in 0..size.runs() {
         for (index, (callers, keys)) in [(64, KEYS), (256, KEYS), (64, 1)].into_iter().enumerate() {
             let count = size.operations(60_000).max(callers);
-            let batch = with_actors(Arc::clone(store), &mut rows[index], callers, count, keys).await;
+            let batch =
+                with_actors(Arc::clone(store), &mut rows[index], callers, count, keys).await;
             bare(Arc::clone(store), &mut bare_rows[index], batch.min(KEYS), count.max(batch)).await;
         }
     }

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use coppice_bench::{Row, Size, print_ratio};
 use coppice_core::{CommandId, CorrelationId, EntityId, EntityKind, StreamKey, TenantId};
 use coppice_domain::example::Counter;
-use coppice_persistence::{
-    ClaimOutcome, ShardClaim, Snapshots, SqlStore, SqliteOptions, Store,
-};
+use coppice_persistence::{ClaimOutcome, ShardClaim, Snapshots, SqlStore, SqliteOptions, Store};
 use coppice_runtime::{
     ExclusiveLease, NodeBuilder, Request, RuntimeOptions, SystemClock, recovery, task,
 };

@@ -61,6 +61,12 @@ pub enum ComposeError {
     /// Another process works in the data directory.
     #[error("the data directory {0} is in use by another process")]
     InUse(PathBuf),
+    /// There is nothing to verify.
+    #[error("there is no store in the directory {0}")]
+    NoStore(PathBuf),
+    /// Another node works on the database.
+    #[error("the database is in use by node {0}")]
+    Leased(String),
     /// The store can't be opened.
     #[error("the store can not be opened")]
     Store(#[source] StoreError),
@@ -89,6 +95,20 @@ pub(crate) async fn open_store(config: &StoreConfig) -> Result<Opened, ComposeEr
     };
     let store = Arc::new(store.map_err(ComposeError::Store)?);
     Ok(Opened { store, node_id, _lock: lock })
+}
+
+/// Opens a store that is there and that nobody works on, to be looked at.
+pub(crate) async fn open_idle(config: &StoreConfig) -> Result<Opened, ComposeError> {
+    let embedded = config.database.expose().is_empty();
+    if embedded && !config.data.join(SqlStore::JOURNAL_FILE).exists() {
+        return Err(ComposeError::NoStore(config.data.clone()));
+    }
+    let opened = open_store(config).await?;
+    let user = opened.store.in_use_by(&opened.node_id).await.map_err(ComposeError::Store)?;
+    match user {
+        Some(node) if !embedded => Err(ComposeError::Leased(node)),
+        Some(_) | None => Ok(opened),
+    }
 }
 
 /// Locks the directory, and reads the node's id from the lock file or makes one up.
@@ -137,6 +157,8 @@ fn postgres_options(config: &StoreConfig) -> PostgresOptions {
         connections_max: config.connections_max,
         acquire_timeout: Duration::from_millis(config.acquire_timeout_ms),
         statement_timeout: Duration::from_millis(config.statement_timeout_ms),
+        // Less than the statement's own, so that the error names the lock.
+        lock_timeout: Duration::from_millis(config.statement_timeout_ms / 2),
         ..PostgresOptions::default()
     }
 }
@@ -170,6 +192,12 @@ async fn lease(config: &Config, opened: &Opened) -> Result<(Arc<dyn Lease>, Keep
     if config.store.database.expose().is_empty() {
         // Whoever held the embedded store is gone, or we would not hold its lock: any lease in it
         // is a copied directory's.
+        if let ClaimOutcome::Held { owner, .. } =
+            store.claim(&claim).await.map_err(ComposeError::Store)?
+        {
+            info!(owner, "the store was another node's, taking it over");
+            store.release(&owner).await.map_err(ComposeError::Store)?;
+        }
         return match store.claim(&claim).await.map_err(ComposeError::Store)? {
             ClaimOutcome::Granted(epochs) => Ok((Arc::new(ExclusiveLease::new(epochs)), None)),
             ClaimOutcome::Held { owner, .. } => Err(ComposeError::Shards(owner)),

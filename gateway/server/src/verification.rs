@@ -139,7 +139,12 @@ async fn verify_stream(
     let fault = |problem: String| Unverified::Fault(format!("stream {}: {problem}", row.key));
     let make = kinds.0.get(row.key.kind().as_str());
     let mut replay = make.ok_or_else(|| fault("its kind is not known to this build".into()))?();
-    let taken = store.snapshot(&row.key).await?;
+    let named = |error: StoreError| match Unverified::from(error) {
+        Unverified::Fault(problem) => fault(problem),
+        unread @ Unverified::Store(_) => unread,
+    };
+    let mut compared = false;
+    let taken = store.snapshot(&row.key).await.map_err(named)?;
     if let Some(taken) = &taken
         && taken.head.sequence > row.head.sequence
     {
@@ -150,7 +155,7 @@ async fn verify_stream(
     }
     let mut head = StreamHead::genesis(&row.key);
     loop {
-        let events = store.read_stream(&row.key, head.sequence, PAGE).await?;
+        let events = store.read_stream(&row.key, head.sequence, PAGE).await.map_err(named)?;
         if events.is_empty() {
             break;
         }
@@ -165,10 +170,17 @@ async fn verify_stream(
             {
                 verify_snapshot(replay.as_ref(), taken, head).map_err(&fault)?;
                 verified.snapshots += 1;
+                compared = true;
             }
         }
     }
-    invariants::check_head(row.head, head).map_err(|found| fault(found.to_string()))
+    invariants::check_head(row.head, head).map_err(|found| fault(found.to_string()))?;
+    match taken {
+        Some(taken) if !compared => {
+            Err(fault(format!("its snapshot stands at {}, where no event is", taken.head.sequence)))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn verify_snapshot(replay: &dyn Replay, taken: &Snapshot, head: StreamHead) -> Result<(), String> {

@@ -9,8 +9,7 @@ use super::{SqlStore, postgres, rows, sqlite};
 use crate::error::StoreError;
 use crate::store::{ApiKeyRow, Directory};
 
-type KeyTuple =
-    (Vec<u8>, String, String, Vec<u8>, String, String, i64, Option<i64>, Option<i64>);
+type KeyTuple = (Vec<u8>, String, String, Vec<u8>, String, String, i64, Option<i64>, Option<i64>);
 
 macro_rules! add_tenant_in {
     ($pool:expr, $begin:expr, $tenant:expr, $name:expr, $key:expr) => {{

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgPool};
 
 use super::db::{limit_of, reading, writing};
 use super::rows::{
@@ -12,7 +12,7 @@ use super::rows::{
 };
 use super::{Appender, Db, SqlStore, postgres, rows};
 use crate::error::StoreError;
-use crate::store::{BatchRow, CommandRecord, EntityRow, Journal, Unit, UnitOutcome};
+use crate::store::{BatchRow, CommandRecord, EntityRow, Journal, Refusal, Unit, UnitOutcome};
 
 #[async_trait]
 impl Journal for SqlStore {
@@ -23,7 +23,7 @@ impl Journal for SqlStore {
         }
         match (&self.appender, &self.journal) {
             (Appender::Sqlite(appender), _) => appender.append(units).await,
-            (Appender::Postgres, Db::Postgres(pool)) => postgres::append(pool, units).await,
+            (Appender::Postgres, Db::Postgres(pool)) => append_postgres(pool, units).await,
             (Appender::Postgres, Db::Sqlite { .. }) => {
                 Err(StoreError::Invalid("the appender is not the database's"))
             }
@@ -166,16 +166,34 @@ impl Journal for SqlStore {
     async fn batches(&self, after: u64, limit: usize) -> Result<Vec<BatchRow>, StoreError> {
         let text = "SELECT number, first_position, last_position, previous_hash, hash \
              FROM batches WHERE number > $1 ORDER BY number LIMIT $2";
-        let found: Vec<(i64, i64, i64, Vec<u8>, Vec<u8>)> =
-            reading!(&self.journal, "reading batches", pool => {
-                sqlx::query_as(text)
-                    .bind(after.cast_signed())
-                    .bind(limit_of(limit))
-                    .fetch_all(pool)
-                    .await
-            })?;
+        let found: Vec<(i64, i64, i64, Vec<u8>, Vec<u8>)> = reading!(&self.journal, "reading batches", pool => {
+            sqlx::query_as(text)
+                .bind(after.cast_signed())
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
         found.iter().map(batch).collect()
     }
+}
+
+/// Where the database refuses the rows of a batch, some stream holds what contradicts its row. Then
+/// unit by unit, so that it stops nobody else.
+async fn append_postgres(pool: &PgPool, units: &[Unit]) -> Result<Vec<UnitOutcome>, StoreError> {
+    let refused = match postgres::append(pool, units).await {
+        Err(StoreError::Invalid(refused)) => refused,
+        outcome => return outcome,
+    };
+    if let [unit] = units {
+        tracing::error!(stream = %unit.appends[0].key, refused, "the database refuses a unit");
+        let refusals = (0..unit.appends.len()).map(|at| (at, Refusal::Damaged));
+        return Ok(vec![UnitOutcome::Refused(refusals.collect())]);
+    }
+    let mut outcomes = Vec::with_capacity(units.len());
+    for unit in units {
+        outcomes.extend(Box::pin(append_postgres(pool, std::slice::from_ref(unit))).await?);
+    }
+    Ok(outcomes)
 }
 
 impl SqlStore {
@@ -225,6 +243,11 @@ fn check_units(units: &[Unit]) -> Result<(), StoreError> {
             }
             if append.events.is_empty() && append.commands.is_empty() {
                 return Err(StoreError::Invalid("an append without events and commands"));
+            }
+            let ids: HashSet<_> =
+                append.commands.iter().map(|command| command.command_id).collect();
+            if ids.len() < append.commands.len() {
+                return Err(StoreError::Invalid("a command stands twice in an append"));
             }
             let mut head = append.expected;
             for event in &append.events {

@@ -116,9 +116,6 @@ mod tests {
         let pool = memory().await;
         run_sqlite(&pool, SQLITE).await.unwrap();
         let error = run_sqlite(&pool, &SQLITE[..1]).await.unwrap_err();
-        assert!(
-            matches!(error, StoreError::TooNew { known: 20_261_121_001, .. }),
-            "got {error:?}"
-        );
+        assert!(matches!(error, StoreError::TooNew { known: 20_261_121_001, .. }), "got {error:?}");
     }
 }

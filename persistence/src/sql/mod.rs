@@ -39,16 +39,16 @@ enum Appender {
 }
 
 impl SqlStore {
+    /// The embedded store's journal in its directory.
+    pub const JOURNAL_FILE: &'static str = "journal.db";
+
     /// Opens (and creates or migrates) the embedded store in a directory. The caller holds the
     /// directory's lock: SQLite has one writer, and it is this process.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] for a database of a newer build, [`StoreError::Migration`] and
     /// [`StoreError::Unavailable`].
-    pub async fn open_sqlite(
-        directory: &Path,
-        options: SqliteOptions,
-    ) -> Result<Self, StoreError> {
+    pub async fn open_sqlite(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let journal = sqlite::open_journal(directory, &options).await?;
         let read_side = sqlite::open_read_side(directory, &options).await?;
         let appender = Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?));

@@ -110,18 +110,17 @@ impl ReadModels for SqlStore {
         after: Position,
         limit: usize,
     ) -> Result<Vec<ParkedEvent>, StoreError> {
-        let found: Vec<(i64, Vec<u8>, String, i64)> =
-            reading!(&self.read_side, "reading parked events", pool => {
-                sqlx::query_as(
-                    "SELECT position, stream, reason, parked_at FROM parked_events \
-                     WHERE subscription = $1 AND position > $2 ORDER BY position LIMIT $3",
-                )
-                .bind(subscription)
-                .bind(after.to_i64())
-                .bind(limit_of(limit))
-                .fetch_all(pool)
-                .await
-            })?;
+        let found: Vec<(i64, Vec<u8>, String, i64)> = reading!(&self.read_side, "reading parked events", pool => {
+            sqlx::query_as(
+                "SELECT position, stream, reason, parked_at FROM parked_events \
+                 WHERE subscription = $1 AND position > $2 ORDER BY position LIMIT $3",
+            )
+            .bind(subscription)
+            .bind(after.to_i64())
+            .bind(limit_of(limit))
+            .fetch_all(pool)
+            .await
+        })?;
         found
             .into_iter()
             .map(|(position, stream, reason, parked_at)| {

@@ -50,15 +50,27 @@ pub(super) type JournalTuple = (
 );
 
 pub(super) const ENTITY_COLUMNS: &str =
-    "tenant, kind, id, sequence, hash, epoch, wake_at, owes";
+    "stream, tenant, kind, id, sequence, hash, epoch, wake_at, owes";
 
-pub(super) type EntityTuple = (String, String, String, i64, Vec<u8>, i64, Option<i64>, bool);
+pub(super) type EntityTuple =
+    (Vec<u8>, String, String, String, i64, Vec<u8>, i64, Option<i64>, bool);
 
 pub(super) type CommandTuple = (Vec<u8>, Vec<u8>, i64, String, i64);
 
 #[expect(clippy::needless_pass_by_value, reason = "it takes errors as map_err has them")]
 pub(super) fn unreadable(table: &'static str, problem: impl ToString) -> StoreError {
-    StoreError::Unreadable { table, problem: problem.to_string() }
+    let problem = format!("table {table}: {}", problem.to_string());
+    StoreError::Unreadable { during: "converting it", problem }
+}
+
+/// A row whose columns don't have the types that they must have.
+pub(super) fn undecodable(during: &'static str, error: &sqlx::Error) -> Option<StoreError> {
+    match error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            Some(StoreError::Unreadable { during, problem: error.to_string() })
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn hash(table: &'static str, bytes: &[u8]) -> Result<Hash, StoreError> {
@@ -120,9 +132,13 @@ pub(super) fn journal_event(row: JournalTuple) -> Result<StoredEvent, StoreError
 }
 
 pub(super) fn entity(row: &EntityTuple) -> Result<EntityRow, StoreError> {
-    let (tenant, kind, id, sequence, hash_bytes, epoch, wake_at, owes) = row;
+    let (stored, tenant, kind, id, sequence, hash_bytes, epoch, wake_at, owes) = row;
+    let key = key_of("entities", tenant, kind, id)?;
+    if stream("entities", stored)? != key.stream() {
+        return Err(unreadable("entities", format!("the row of {key} is under another stream id")));
+    }
     Ok(EntityRow {
-        key: key_of("entities", tenant, kind, id)?,
+        key,
         head: StreamHead {
             sequence: Sequence::from_i64(*sequence),
             hash: hash("entities", hash_bytes)?,

@@ -11,11 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub(super) use self::append::SqliteAppender;
+use super::SqlStore;
 use super::db::Db;
 use super::migrations;
 use crate::error::StoreError;
@@ -37,12 +36,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self {
-            readers: 4,
-            cache_kib: 65_536,
-            pages_max: 0,
-            busy_timeout: Duration::from_secs(5),
-        }
+        Self { readers: 4, cache_kib: 65_536, pages_max: 0, busy_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -54,7 +48,8 @@ pub(super) async fn open_journal(
     directory: &Path,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
-    let db = open(&directory.join("journal.db"), SqliteSynchronous::Full, options).await?;
+    let db =
+        open(&directory.join(SqlStore::JOURNAL_FILE), SqliteSynchronous::Full, options).await?;
     migrations::run_sqlite_journal(&db.write_pool_sqlite()?).await?;
     Ok(db)
 }
@@ -120,8 +115,11 @@ const SQLITE_FULL: i32 = 13;
 
 /// What a caller can do about a driver's error.
 pub(super) fn classify(during: &'static str, error: sqlx::Error) -> StoreError {
+    if let Some(unreadable) = super::rows::undecodable(during, &error) {
+        return unreadable;
+    }
     match primary_code(&error) {
         Some(SQLITE_FULL) => StoreError::Full,
-        _ => StoreError::Unavailable { during, source: error },
+        Some(_) | None => StoreError::Unavailable { during, source: error },
     }
 }

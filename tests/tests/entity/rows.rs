@@ -143,10 +143,9 @@ async fn a_damaged_event_is_named_and_nothing_is_served_or_written() {
         node.abort();
         assert!(world.store.tamper_with_event(Position(3), alter));
         let (_node, caller) = world.start().await;
-        for failure in [
-            caller.read("x").await.unwrap_err(),
-            caller.add("x", 1, None).await.unwrap_err(),
-        ] {
+        for failure in
+            [caller.read("x").await.unwrap_err(), caller.add("x", 1, None).await.unwrap_err()]
+        {
             assert_eq!(failure.outcome(), Outcome::NotApplied);
             let Failure::Damaged { stream, problem } = failure else {
                 panic!("{failure:?} where the journal is damaged")

@@ -119,11 +119,7 @@ async fn a_part_whose_deadline_passed_in_the_queue_breaks_its_group_at_once() {
     let store = MemoryStore::default();
     let options = RuntimeOptions { tickets_open_max: 1, ..RuntimeOptions::default() };
     let (_node, caller) = node(&store, options).await;
-    store.faults().arm(
-        Point::BeforeAppend,
-        Action::Delay(Duration::from_secs(2)),
-        Times::Next(1),
-    );
+    store.faults().arm(Point::BeforeAppend, Action::Delay(Duration::from_secs(2)), Times::Next(1));
     let busy = spawn({
         let caller = caller.clone();
         async move { caller.add("b", 1, None).await }

@@ -116,7 +116,9 @@ async fn a_part_beaten_by_another_owner_has_its_whole_group_decided_again() {
 }
 
 /// A second owner under the epochs of the first: only sequence and hash stand between them.
-async fn epochs(store: &coppice_testkit::MemoryStore) -> std::sync::Arc<coppice_testkit::TestLease> {
+async fn epochs(
+    store: &coppice_testkit::MemoryStore,
+) -> std::sync::Arc<coppice_testkit::TestLease> {
     use coppice_core::Epoch;
     use coppice_tests::node::SHARDS;
     assert!(store.batches(0, 1).await.unwrap().is_empty(), "the first claim gives the first epoch");

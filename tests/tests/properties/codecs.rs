@@ -1,7 +1,7 @@
 //! What is written down comes back, and what can't be read is an error.
 
-use coppice_core::{DecodeError, DomainEvent, Entity, Sensitive, SubjectId, Timestamp};
 use coppice_core::sensitive::with_vault;
+use coppice_core::{DecodeError, DomainEvent, Entity, Sensitive, SubjectId, Timestamp};
 use coppice_domain::example::Counter;
 use coppice_domain::example::counter::{Add, Added, Command, Event, State};
 use coppice_persistence::snapshot;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 const COUNTERS: [&str; 3] = ["a", "b", "c"];
-const SEEDS: u64 = 240;
+const SEEDS: u64 = 1_000;
 const CLIENTS: u32 = 5;
 const OPERATIONS: u32 = 9;
 /// So often a client tries one command before the run counts as stuck.
@@ -34,9 +34,7 @@ struct Client {
 
 fn added(answer: &Result<Answer, Failure>) -> Completion {
     match answer {
-        Ok(answer) => {
-            Completion::Ok { sequence: answer.sequence, value: value(&answer.reply) }
-        }
+        Ok(answer) => Completion::Ok { sequence: answer.sequence, value: value(&answer.reply) },
         Err(failure) => failed(failure),
     }
 }
@@ -156,12 +154,12 @@ async fn simulate(seed: u64) {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let random = Random::seeded(random.bits());
-            let client =
-                Client { number, alive: alive.clone(), history: history.clone(), random };
+            let client = Client { number, alive: alive.clone(), history: history.clone(), random };
             spawn(client.run())
         })
         .collect();
-    let (mut node, caller) = run(store.clone(), Arc::new(clock.clone()), options.clone(), None).await;
+    let (mut node, caller) =
+        run(store.clone(), Arc::new(clock.clone()), options.clone(), None).await;
     arm(&faults, &mut random);
     dead.send_replace(Some(caller));
     let mut crashes = random.below(8);
@@ -200,7 +198,8 @@ async fn check(database: &MemoryStore, caller: &Caller, history: &History) {
         served.insert(counter.to_owned(), value(&view.state));
     }
     let journal = read_whole_journal(database).await.unwrap();
-    let times: Vec<_> = journal.iter().map(|at| (at.key.stream(), at.record.body.recorded_at)).collect();
+    let times: Vec<_> =
+        journal.iter().map(|at| (at.key.stream(), at.record.body.recorded_at)).collect();
     for (at, (stream, time)) in times.iter().enumerate() {
         let before = times[..at].iter().rev().find(|(other, _)| other == stream);
         assert!(before.is_none_or(|(_, before)| before <= time), "time runs backwards");

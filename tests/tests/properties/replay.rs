@@ -100,7 +100,10 @@ async fn assert_snapshots_change_nothing(memory: &MemoryStore) {
     }
 }
 
-async fn memory_snapshot(store: &dyn Store, counter: &str) -> Option<coppice_persistence::Snapshot> {
+async fn memory_snapshot(
+    store: &dyn Store,
+    counter: &str,
+) -> Option<coppice_persistence::Snapshot> {
     store.snapshot(&stream_key("counter", counter)).await.unwrap()
 }
 

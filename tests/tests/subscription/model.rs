@@ -53,7 +53,11 @@ impl Projection for Tally {
         }
     }
 
-    fn fold(&self, body: Option<&str>, event: &StoredEvent) -> Result<Option<String>, Undigestible> {
+    fn fold(
+        &self,
+        body: Option<&str>,
+        event: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
         match number(event) {
             REFUSED => return Err(Undigestible("the number of the beast".to_owned())),
             PANICS => panic!("told to panic"),

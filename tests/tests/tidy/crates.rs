@@ -21,10 +21,7 @@ const EDGES: &[(&str, May)] = &[
     ("coppice-core", May::Only(&[])),
     ("coppice-domain", May::Only(&["coppice-core"])),
     ("coppice-persistence", May::Only(&["coppice-core"])),
-    (
-        "coppice-runtime",
-        May::Only(&["coppice-core", "coppice-persistence"]),
-    ),
+    ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence"])),
     ("coppice-api", May::Only(&["coppice-core"])),
     (
         "coppice-server",
@@ -43,10 +40,7 @@ const EDGES: &[(&str, May)] = &[
 
 /// All that the pure crates may use from outside: no runtime, database, clock or randomness.
 const OUTSIDE: &[(&str, &[&str])] = &[
-    (
-        "coppice-core",
-        &["serde", "serde_json", "sha2", "thiserror", "uuid"],
-    ),
+    ("coppice-core", &["serde", "serde_json", "sha2", "thiserror", "uuid"]),
     ("coppice-domain", &["serde", "serde_json", "thiserror"]),
 ];
 
@@ -54,21 +48,11 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 pub(crate) fn metadata() -> Value {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ])
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo must be there: it runs this test");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
 }
 
@@ -82,9 +66,7 @@ fn name(value: &Value) -> &str {
 
 /// What a package's own code is built with; what only its tests use is free.
 fn dependencies(package: &Value) -> impl Iterator<Item = &str> {
-    each(package, "dependencies")
-        .filter(|dependency| dependency["kind"] != "dev")
-        .map(name)
+    each(package, "dependencies").filter(|dependency| dependency["kind"] != "dev").map(name)
 }
 
 /// Edges between crates that aren't in the table.
@@ -129,9 +111,7 @@ pub(crate) fn binaries(metadata: &Value) -> Vec<Fault> {
     if found == ["coppice"] {
         Vec::new()
     } else {
-        vec![Fault(format!(
-            "the workspace has the binaries {found:?}, not the one `coppice`"
-        ))]
+        vec![Fault(format!("the workspace has the binaries {found:?}, not the one `coppice`"))]
     }
 }
 
@@ -142,17 +122,11 @@ pub(crate) fn settings(source: &Source) -> Vec<Fault> {
         Some("clippy.toml") => clippy(&parsed(source)),
         _ => Vec::new(),
     };
-    complaints
-        .into_iter()
-        .map(|what| source.fault_of_file(what))
-        .collect()
+    complaints.into_iter().map(|what| source.fault_of_file(what)).collect()
 }
 
 fn parsed(source: &Source) -> Table {
-    source
-        .text
-        .parse()
-        .unwrap_or_else(|error| panic!("{}: {error}", source.path))
+    source.text.parse().unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
 fn flag(table: &Table, section: &str, key: &str) -> Option<bool> {
@@ -161,10 +135,7 @@ fn flag(table: &Table, section: &str, key: &str) -> Option<bool> {
 
 fn manifest(table: &Table) -> Vec<&'static str> {
     let mut complaints = Vec::new();
-    if table
-        .get("workspace")
-        .is_some_and(|workspace| workspace.get("default-members").is_some())
-    {
+    if table.get("workspace").is_some_and(|workspace| workspace.get("default-members").is_some()) {
         complaints.push("with `default-members`, plain `cargo test` skips members in silence");
     }
     if table.contains_key("package") {
@@ -181,14 +152,8 @@ fn manifest(table: &Table) -> Vec<&'static str> {
 
 /// Every clippy.toml replaces the root one, so each must say it.
 fn clippy(table: &Table) -> Vec<&'static str> {
-    let lines_max = table
-        .get("too-many-lines-threshold")
-        .and_then(toml::Value::as_integer);
-    if lines_max == Some(70) {
-        Vec::new()
-    } else {
-        vec!["say `too-many-lines-threshold = 70`"]
-    }
+    let lines_max = table.get("too-many-lines-threshold").and_then(toml::Value::as_integer);
+    if lines_max == Some(70) { Vec::new() } else { vec!["say `too-many-lines-threshold = 70`"] }
 }
 
 #[cfg(test)]
@@ -203,9 +168,8 @@ mod tests {
     fn workspace(packages: &[(&str, &[Dependency<'_>])]) -> Value {
         let packages = packages.iter().map(|(name, dependencies)| {
             let dependencies = dependencies.iter();
-            let dependencies: Vec<_> = dependencies
-                .map(|(name, kind)| json!({"name": name, "kind": kind}))
-                .collect();
+            let dependencies: Vec<_> =
+                dependencies.map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
             json!({"name": name, "dependencies": dependencies})
         });
         json!({"packages": packages.collect::<Vec<_>>()})
@@ -218,22 +182,14 @@ mod tests {
         assert_eq!(found("coppice-core"), 1);
         assert_eq!(found("coppice-server"), 0);
         assert_eq!(found("coppice-tests"), 0);
-        assert_eq!(
-            found("coppice-new"),
-            1,
-            "a crate that the table doesn't know"
-        );
+        assert_eq!(found("coppice-new"), 1, "a crate that the table doesn't know");
     }
 
     #[test]
     fn an_edge_of_a_build_script_counts_and_one_of_tests_does_not() {
         let found = |kind| {
             let up: &[_] = &[("coppice-testkit", Some(kind))];
-            edges(&workspace(&[
-                ("coppice-core", up),
-                ("coppice-testkit", &[]),
-            ]))
-            .len()
+            edges(&workspace(&[("coppice-core", up), ("coppice-testkit", &[])])).len()
         };
         assert_eq!([found("build"), found("dev")], [1, 0]);
     }
@@ -241,11 +197,7 @@ mod tests {
     #[test]
     fn an_impure_dependency_is_found() {
         let found = |core: &[_], domain: &[_]| {
-            impurities(&workspace(&[
-                ("coppice-core", core),
-                ("coppice-domain", domain),
-            ]))
-            .len()
+            impurities(&workspace(&[("coppice-core", core), ("coppice-domain", domain)])).len()
         };
         assert_eq!(found(&[("uuid", None)], &[("coppice-core", None)]), 0);
         assert_eq!(found(&[("tokio", None)], &[("uuid", None)]), 2);
@@ -256,17 +208,12 @@ mod tests {
     #[test]
     fn a_second_binary_is_found() {
         let found = |names: &[&str]| {
-            let targets = names
-                .iter()
-                .map(|name| json!({"name": name, "kind": ["bin"]}));
+            let targets = names.iter().map(|name| json!({"name": name, "kind": ["bin"]}));
             let library = json!({"name": "coppice_server", "kind": ["lib"]});
             let targets: Vec<_> = targets.chain([library]).collect();
             binaries(&json!({"packages": [{"name": "a", "targets": targets}]})).len()
         };
-        assert_eq!(
-            [found(&[]), found(&["coppice"]), found(&["coppice", "b"])],
-            [1, 0, 1]
-        );
+        assert_eq!([found(&[]), found(&["coppice"]), found(&["coppice", "b"])], [1, 0, 1]);
     }
 
     #[test]
@@ -284,9 +231,6 @@ mod tests {
     fn a_longer_function_limit_is_found() {
         let count = |text: &str| settings(&Source::new("clippy.toml", text)).len();
         assert_eq!(count("too-many-lines-threshold = 70\n"), 0);
-        assert_eq!(
-            [count("too-many-lines-threshold = 100\n"), count("")],
-            [1; 2]
-        );
+        assert_eq!([count("too-many-lines-threshold = 100\n"), count("")], [1; 2]);
     }
 }

@@ -38,9 +38,7 @@ fn complaint(source: &Source, open: usize) -> Option<&'static str> {
     let Some(place) = arguments.iter().position(is_literal) else {
         return Some("needs a constant message, after the fields");
     };
-    let message = source.text[arguments[place].clone()]
-        .trim()
-        .trim_matches('"');
+    let message = source.text[arguments[place].clone()].trim().trim_matches('"');
     if place + 1 < arguments.len() {
         Some("the message comes last; values are fields before it")
     } else if message.contains('{') {

@@ -52,10 +52,7 @@ mod tests {
             }
             for before in ["$A", "${A}", ".", "v1", "a-b"] {
                 let text = format!("{before}/{directory}/a");
-                assert!(
-                    traces(&Source::new("README.md", &text)).is_empty(),
-                    "{text}"
-                );
+                assert!(traces(&Source::new("README.md", &text)).is_empty(), "{text}");
             }
         }
     }

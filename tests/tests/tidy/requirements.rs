@@ -11,9 +11,7 @@ pub(crate) fn table(source: &Source, files: &[Source]) -> Vec<Fault> {
     let mut expected = 1;
     let mut at = 0;
     for line in source.text.split_inclusive('\n') {
-        let number = line
-            .strip_prefix("| R")
-            .and_then(|rest| rest.get(..3)?.parse::<u32>().ok());
+        let number = line.strip_prefix("| R").and_then(|rest| rest.get(..3)?.parse::<u32>().ok());
         if let Some(number) = number {
             if number != expected {
                 let what = format!("R{number:03} stands where R{expected:03} should");
@@ -68,10 +66,7 @@ mod tests {
     use super::*;
 
     fn files() -> [Source; 1] {
-        [Source::new(
-            "tests/tests/kill.rs",
-            "fn nothing_is_lost() {}",
-        )]
+        [Source::new("tests/tests/kill.rs", "fn nothing_is_lost() {}")]
     }
 
     fn complaint(rest: &str) -> bool {
@@ -110,18 +105,7 @@ mod tests {
         };
         assert_eq!(count((1..=ROWS).collect()), 0);
         assert_eq!(count((1..ROWS).collect()), 1, "the last one is missing");
-        assert_eq!(
-            count((1..=ROWS).filter(|number| *number != 7).collect()),
-            1,
-            "one is missing"
-        );
-        assert_eq!(
-            count(
-                (1..=ROWS)
-                    .flat_map(|n| vec![n; 1 + usize::from(n == 7)])
-                    .collect()
-            ),
-            1
-        );
+        assert_eq!(count((1..=ROWS).filter(|number| *number != 7).collect()), 1, "one is missing");
+        assert_eq!(count((1..=ROWS).flat_map(|n| vec![n; 1 + usize::from(n == 7)]).collect()), 1);
     }
 }

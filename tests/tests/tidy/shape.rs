@@ -17,14 +17,8 @@ pub(crate) fn too_long(source: &Source) -> Vec<Fault> {
 
 /// Rust files that don't open with what they own.
 pub(crate) fn without_purpose(source: &Source) -> Vec<Fault> {
-    let first = source
-        .text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    let says = first
-        .strip_prefix("//!")
-        .is_some_and(|text| !text.trim().is_empty());
+    let first = source.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let says = first.strip_prefix("//!").is_some_and(|text| !text.trim().is_empty());
     (source.is_rust() && !says)
         .then(|| source.fault_of_file("begin with a `//!` line: what it owns"))
         .into_iter()
@@ -33,10 +27,7 @@ pub(crate) fn without_purpose(source: &Source) -> Vec<Fault> {
 
 /// Files named after nothing in particular.
 pub(crate) fn without_subject(source: &Source) -> Vec<Fault> {
-    let mut parts = source
-        .path
-        .split('/')
-        .map(|part| part.trim_end_matches(".rs"));
+    let mut parts = source.path.split('/').map(|part| part.trim_end_matches(".rs"));
     let is_nameless = parts.any(|part| matches!(part, "util" | "utils"));
     (source.is_rust() && is_nameless)
         .then(|| source.fault_of_file("name it after what it holds"))
@@ -81,25 +72,14 @@ mod tests {
     #[test]
     fn a_file_without_purpose_is_found() {
         let of = |text| without_purpose(&Source::new("a.rs", text)).len();
-        assert_eq!(
-            [
-                of("use a;"),
-                of(""),
-                of("//!\nuse a;"),
-                of("/// A\nfn f() {}")
-            ],
-            [1; 4]
-        );
+        assert_eq!([of("use a;"), of(""), of("//!\nuse a;"), of("/// A\nfn f() {}")], [1; 4]);
         assert_eq!([of("//! Owns a.\n"), of("\n//! Owns a.\n")], [0; 2]);
     }
 
     #[test]
     fn a_file_without_subject_is_found() {
         let of = |path| without_subject(&Source::new(path, "")).len();
-        assert_eq!(
-            [of("a/utils.rs"), of("a/util.rs"), of("a/utils/b.rs")],
-            [1; 3]
-        );
+        assert_eq!([of("a/utils.rs"), of("a/util.rs"), of("a/utils/b.rs")], [1; 3]);
         assert_eq!([of("a/utilization.rs"), of("docs/utils/a.md")], [0; 2]);
     }
 
@@ -107,10 +87,7 @@ mod tests {
     fn a_prefixed_test_is_found() {
         let of = |text| test_prefix(&Source::new("a.rs", text)).len();
         assert_eq!(of("#[test]\nfn test_a() {}"), 1);
-        assert_eq!(
-            of("#[tokio::test(start_paused = true)]\nasync fn test_a() {}"),
-            1
-        );
+        assert_eq!(of("#[tokio::test(start_paused = true)]\nasync fn test_a() {}"), 1);
         assert_eq!(of("#[test]\nfn a_holds() {}\nfn test_store() {}"), 0);
         assert_eq!(of("#[cfg(test)]\nmod tests { fn test_store() {} }"), 0);
     }

@@ -36,22 +36,9 @@ impl Source {
     /// A file with its content.
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let is_rust = path.ends_with(".rs");
-        let code = if is_rust {
-            blank(text)
-        } else {
-            text.to_owned()
-        };
-        let test_parts = if is_rust {
-            test_parts(&code)
-        } else {
-            Vec::new()
-        };
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            test_parts,
-        }
+        let code = if is_rust { blank(text) } else { text.to_owned() };
+        let test_parts = if is_rust { test_parts(&code) } else { Vec::new() };
+        Self { path: path.to_owned(), text: text.to_owned(), code, test_parts }
     }
 
     /// Whether it is Rust.
@@ -70,10 +57,7 @@ impl Source {
 
     /// What is wrong at an offset.
     pub(crate) fn fault(&self, at: usize, what: impl fmt::Display) -> Fault {
-        let line = 1 + self.text[..at]
-            .bytes()
-            .filter(|byte| *byte == b'\n')
-            .count();
+        let line = 1 + self.text[..at].bytes().filter(|byte| *byte == b'\n').count();
         Fault(format!("{}:{line}: {what}", self.path))
     }
 
@@ -87,10 +71,7 @@ impl Source {
 pub(crate) fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-        tests
-            .parent()
-            .expect("the tests crate lies in the workspace")
-            .to_owned()
+        tests.parent().expect("the tests crate lies in the workspace").to_owned()
     });
     &ROOT
 }
@@ -103,33 +84,18 @@ pub(crate) fn files() -> &'static [Source] {
 
 fn read_files() -> Vec<Source> {
     let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "-z",
-        ])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
         .current_dir(root())
         .output()
         .expect("git must be installed");
-    assert!(
-        listed.status.success(),
-        "git ls-files: {}",
-        String::from_utf8_lossy(&listed.stderr)
-    );
+    assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).expect("paths are UTF-8");
     // Listed but deleted in the working tree, or not text: neither is there to be read.
     let read = |path: &str| std::fs::read_to_string(root().join(path)).ok();
     let names = names.split('\0').filter(|path| !path.is_empty());
-    let files: Vec<_> = names
-        .filter_map(|path| read(path).map(|text| Source::new(path, &text)))
-        .collect();
-    assert!(
-        files.iter().any(|file| file.path == "Cargo.toml"),
-        "no workspace in {:?}",
-        root()
-    );
+    let files: Vec<_> =
+        names.filter_map(|path| read(path).map(|text| Source::new(path, &text))).collect();
+    assert!(files.iter().any(|file| file.path == "Cargo.toml"), "no workspace in {:?}", root());
     files
 }
 
@@ -140,13 +106,10 @@ fn is_word(byte: u8) -> bool {
 /// The offsets of a word in code, whole words only.
 pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = code.as_bytes();
-    code.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let end = at + word.len();
-            (at == 0 || !is_word(bytes[at - 1]))
-                && bytes.get(end).is_none_or(|next| !is_word(*next))
-        })
+    code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let end = at + word.len();
+        (at == 0 || !is_word(bytes[at - 1])) && bytes.get(end).is_none_or(|next| !is_word(*next))
+    })
 }
 
 /// The offset after the bracket that closes the one at `open`; the end where none does.
@@ -265,9 +228,7 @@ fn string_end(text: &str, start: usize) -> (usize, usize) {
     let prefix = before.len() - before.trim_end_matches(|c: char| c.is_alphanumeric()).len();
     if matches!(&before[before.len() - prefix..], "r" | "br" | "cr") {
         let close = format!("\"{}", "#".repeat(hashes));
-        let inner = text[start + 1..]
-            .find(&close)
-            .map_or(text.len(), |at| start + 1 + at);
+        let inner = text[start + 1..].find(&close).map_or(text.len(), |at| start + 1 + at);
         return (inner, (inner + close.len()).min(text.len()));
     }
     let mut escaped = false;
@@ -305,10 +266,7 @@ mod tests {
 
     #[test]
     fn whole_words_are_found() {
-        assert_eq!(
-            words("sleep asleep sleeper sleep", "sleep").collect::<Vec<_>>(),
-            [0, 21]
-        );
+        assert_eq!(words("sleep asleep sleeper sleep", "sleep").collect::<Vec<_>>(), [0, 21]);
     }
 
     #[test]
@@ -316,10 +274,7 @@ mod tests {
         let text = "fn a() {}\n#[cfg(test)]\nmod tests { fn b() { c() } }\nfn d() {}\n";
         let source = Source::new("persistence/src/x.rs", text);
         let is_test = |name: &str| source.is_test(text.find(name).unwrap());
-        assert_eq!(
-            ["a()", "b()", "c()", "d()"].map(is_test),
-            [false, true, true, false]
-        );
+        assert_eq!(["a()", "b()", "c()", "d()"].map(is_test), [false, true, true, false]);
         assert!(Source::new("persistence/src/x/tests.rs", "fn a() {}").is_test(0));
         assert!(Source::new("tests/testkit/src/lib.rs", "fn a() {}").is_test(0));
     }

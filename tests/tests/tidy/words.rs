@@ -36,13 +36,7 @@ struct Banned {
 
 impl Banned {
     const fn new(form: Form, word: &'static str, reason: &'static str) -> Self {
-        Self {
-            word,
-            form,
-            scope: Scope::Everywhere,
-            reason,
-            except: &[],
-        }
+        Self { word, form, scope: Scope::Everywhere, reason, except: &[] }
     }
 
     const fn only(mut self, scope: Scope) -> Self {
@@ -62,10 +56,8 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/testkit/src/sandbox.rs", "polls for a condition"),
     ("tests/testkit/src/memory/faults.rs", "a delay is the fault"),
 ];
-const CATCH_IN: &[(&str, &str)] = &[(
-    "actors/runtime/src/",
-    "the shell turns a panic in an entity into a reload",
-)];
+const CATCH_IN: &[(&str, &str)] =
+    &[("actors/runtime/src/", "the shell turns a panic in an entity into a reload")];
 const MAIN: &[(&str, &str)] = &[("gateway/server/src/main.rs", "nobody calls main")];
 const SNAPSHOT: &[(&str, &str)] = &[("persistence/src/snapshot.rs", "it is that module")];
 
@@ -75,19 +67,11 @@ const BANNED: &[Banned] = &[
     Banned::new(Form::Macro, "dbg", "a trace of debugging"),
     Banned::new(Form::Attribute, "ignore", "a test runs or goes"),
     Banned::new(Form::Attribute, "should_panic", "assert on what it says"),
-    Banned::new(Form::Call, "sleep", SLEEP)
-        .only(Scope::Tests)
-        .except(SLEEP_IN),
-    Banned::new(Form::Call, "sleep_until", SLEEP)
-        .only(Scope::Tests)
-        .except(SLEEP_IN),
-    Banned::new(
-        Form::Word,
-        "catch_unwind",
-        "a panic is the supervisor's business",
-    )
-    .only(Scope::OutsideTests)
-    .except(CATCH_IN),
+    Banned::new(Form::Call, "sleep", SLEEP).only(Scope::Tests).except(SLEEP_IN),
+    Banned::new(Form::Call, "sleep_until", SLEEP).only(Scope::Tests).except(SLEEP_IN),
+    Banned::new(Form::Word, "catch_unwind", "a panic is the supervisor's business")
+        .only(Scope::OutsideTests)
+        .except(CATCH_IN),
     Banned::new(Form::Word, "anyhow", "a caller can't act on it").except(MAIN),
     Banned::new(Form::Path, "bincode", "replacing it must stay cheap").except(SNAPSHOT),
 ];
@@ -97,11 +81,8 @@ pub(crate) fn banned(source: &Source) -> Vec<Fault> {
     if !source.is_rust() {
         return Vec::new();
     }
-    let excepted = |rule: &Banned| {
-        rule.except
-            .iter()
-            .any(|(path, _)| source.path.starts_with(path))
-    };
+    let excepted =
+        |rule: &Banned| rule.except.iter().any(|(path, _)| source.path.starts_with(path));
     let mut faults = Vec::new();
     for rule in BANNED.iter().filter(|rule| !excepted(rule)) {
         for at in words(&source.code, rule.word) {
@@ -164,13 +145,8 @@ pub(crate) fn boxed_errors(source: &Source) -> Vec<Fault> {
     for at in words(&source.code, "dyn") {
         let is_boxed = source.code[..at].trim_end().ends_with("Box<");
         let bounds = &source.code[at + "dyn".len()..];
-        let bounds = bounds
-            .split(['>', ',', ';', ')'])
-            .next()
-            .unwrap_or_default();
-        let mut names = bounds
-            .split('+')
-            .filter_map(|bound| bound.trim().rsplit("::").next());
+        let bounds = bounds.split(['>', ',', ';', ')']).next().unwrap_or_default();
+        let mut names = bounds.split('+').filter_map(|bound| bound.trim().rsplit("::").next());
         if is_boxed && !source.is_test(at) && names.any(|name| name == "Error") {
             faults.push(source.fault(at, "a boxed error: give the caller a variant to act on"));
         }
@@ -206,62 +182,26 @@ mod tests {
     #[test]
     fn skipped_and_panicking_tests_are_found() {
         for name in ["ignore", "should_panic"] {
+            assert_eq!(faults(banned, "a.rs", &format!("#[{name}]\nfn f() {{}}")), 1);
+            assert_eq!(faults(banned, "a.rs", &format!("#[{name} = \"slow\"]\nfn f() {{}}")), 1);
             assert_eq!(
-                faults(banned, "a.rs", &format!("#[{name}]\nfn f() {{}}")),
+                faults(banned, "a.rs", &format!("#[cfg_attr(miri, {name})]\nfn f() {{}}")),
                 1
             );
-            assert_eq!(
-                faults(
-                    banned,
-                    "a.rs",
-                    &format!("#[{name} = \"slow\"]\nfn f() {{}}")
-                ),
-                1
-            );
-            assert_eq!(
-                faults(
-                    banned,
-                    "a.rs",
-                    &format!("#[cfg_attr(miri, {name})]\nfn f() {{}}")
-                ),
-                1
-            );
-            assert_eq!(
-                faults(banned, "a.rs", &format!("let {name} = items[{name}];")),
-                0
-            );
+            assert_eq!(faults(banned, "a.rs", &format!("let {name} = items[{name}];")), 0);
         }
     }
 
     #[test]
     fn a_sleep_in_a_test_is_found() {
-        for call in [
-            "std::thread::sleep(d)",
-            "tokio::time::sleep(d).await",
-            "sleep_until(t)",
-        ] {
+        for call in ["std::thread::sleep(d)", "tokio::time::sleep(d).await", "sleep_until(t)"] {
             let text = format!("fn f() {{ {call}; }}");
             assert_eq!(faults(banned, "tests/tests/a.rs", &text), 1, "{call}");
-            assert_eq!(
-                faults(banned, "actors/runtime/src/a.rs", &text),
-                0,
-                "{call}"
-            );
+            assert_eq!(faults(banned, "actors/runtime/src/a.rs", &text), 0, "{call}");
             let inner = format!("#[cfg(test)]\nmod tests {{ {text} }}");
-            assert_eq!(
-                faults(banned, "actors/runtime/src/a.rs", &inner),
-                1,
-                "{call}"
-            );
+            assert_eq!(faults(banned, "actors/runtime/src/a.rs", &inner), 1, "{call}");
         }
-        assert_eq!(
-            faults(
-                banned,
-                "tests/tests/a.rs",
-                "fn sleep(d: D) { clock.sleep(d) }"
-            ),
-            0
-        );
+        assert_eq!(faults(banned, "tests/tests/a.rs", "fn sleep(d: D) { clock.sleep(d) }"), 0);
     }
 
     #[test]
@@ -273,40 +213,16 @@ mod tests {
 
     #[test]
     fn untyped_errors_are_found_in_libraries() {
-        assert_eq!(
-            faults(banned, "persistence/src/a.rs", "use anyhow::Result;"),
-            1
-        );
-        assert_eq!(
-            faults(banned, "gateway/server/src/main.rs", "use anyhow::Result;"),
-            0
-        );
-        for boxed in [
-            "Box<dyn Error>",
-            "Box<dyn std::error::Error + Send + Sync + 'static>",
-        ] {
+        assert_eq!(faults(banned, "persistence/src/a.rs", "use anyhow::Result;"), 1);
+        assert_eq!(faults(banned, "gateway/server/src/main.rs", "use anyhow::Result;"), 0);
+        for boxed in ["Box<dyn Error>", "Box<dyn std::error::Error + Send + Sync + 'static>"] {
             let text = format!("fn f() -> Result<(), {boxed}> {{}}");
-            assert_eq!(
-                faults(boxed_errors, "persistence/src/a.rs", &text),
-                1,
-                "{boxed}"
-            );
-            assert_eq!(
-                faults(boxed_errors, "tests/testkit/src/a.rs", &text),
-                0,
-                "{boxed}"
-            );
+            assert_eq!(faults(boxed_errors, "persistence/src/a.rs", &text), 1, "{boxed}");
+            assert_eq!(faults(boxed_errors, "tests/testkit/src/a.rs", &text), 0, "{boxed}");
         }
         let lent = "fn source(&self) -> Option<&(dyn Error + 'static)> { None }";
         assert_eq!(faults(boxed_errors, "persistence/src/a.rs", lent), 0);
-        assert_eq!(
-            faults(
-                boxed_errors,
-                "persistence/src/a.rs",
-                "fn f(a: Box<dyn Vault>) {}"
-            ),
-            0
-        );
+        assert_eq!(faults(boxed_errors, "persistence/src/a.rs", "fn f(a: Box<dyn Vault>) {}"), 0);
     }
 
     #[test]
@@ -322,12 +238,7 @@ mod tests {
             let count = |text: &str| faults(silenced_without_reason, "a.rs", text);
             assert_eq!(count(&format!("#[{word}(dead_code)]\nfn f() {{}}")), 1);
             assert_eq!(count(&format!("#![{word}(dead_code)]")), 1);
-            assert_eq!(
-                count(&format!(
-                    "#[{word}(dead_code, reason = \"b\")]\nfn f() {{}}"
-                )),
-                0
-            );
+            assert_eq!(count(&format!("#[{word}(dead_code, reason = \"b\")]\nfn f() {{}}")), 0);
             assert_eq!(count(&format!("a.{word}(b)")), 0);
         }
     }

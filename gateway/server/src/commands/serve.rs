@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -73,7 +74,13 @@ pub async fn serve_until(
     let given = given_key(config.server.environment, settings.bootstrap_key.as_ref())
         .map_err(ServeError::BootstrapKey)?;
     logging::start(config.log);
-    let node = Node::start(config).await.map_err(ServeError::Compose)?;
+    let mut shutdown = pin!(shutdown);
+    // On PostgreSQL a start may wait for another node's lease: it must be possible to stop it.
+    let node = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        node = Node::start(config) => node.map_err(ServeError::Compose)?,
+    };
     let outcome = open_gateway(&node, config, given.as_ref(), shutdown).await;
     node.stop().await;
     info!("the node has stopped");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use thiserror::Error;
 
-use crate::compose::{ComposeError, open_store};
+use crate::compose::{ComposeError, open_idle};
 use crate::config::Settings;
 use crate::verification::{self, Unverified};
 use crate::{logging, registry};
@@ -32,7 +32,7 @@ pub enum VerifyError {
 /// [`VerifyError`].
 pub async fn verify(settings: &Settings) -> Result<(), VerifyError> {
     logging::start(settings.config.log);
-    let opened = open_store(&settings.config.store).await.map_err(VerifyError::Open)?;
+    let opened = open_idle(&settings.config.store).await.map_err(VerifyError::Open)?;
     let walked = verification::verify(opened.store.as_ref(), &registry::replay_all()).await;
     opened.store.close().await;
     let verified = walked.map_err(|error| match error {

@@ -98,7 +98,10 @@ impl Directory for FakeDirectory {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         drop(self.gate.acquire().await);
         if *self.failing.lock() {
-            return Err(StoreError::Unreadable { table: "api_keys", problem: "hunter2".into() });
+            return Err(StoreError::Unreadable {
+                during: "reading API keys",
+                problem: "hunter2".into(),
+            });
         }
         Ok(rows)
     }

@@ -22,6 +22,9 @@ const REFUSED_CLASSES: [&str; 3] = ["22", "23", "54"];
 
 /// What a caller can do about a driver's error.
 pub(crate) fn classify(during: &'static str, error: sqlx::Error) -> StoreError {
+    if let Some(unreadable) = crate::sql::rows::undecodable(during, &error) {
+        return unreadable;
+    }
     let code = error.as_database_error().and_then(|error| error.code());
     match code.as_deref() {
         Some(DISK_FULL) => StoreError::Full,

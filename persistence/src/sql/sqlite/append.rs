@@ -7,7 +7,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use coppice_core::{EventRecord, Hash, Position};
+use coppice_core::{EventRecord, Hash, Position, StreamHead};
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
@@ -18,8 +18,8 @@ use crate::error::StoreError;
 use crate::sql::rows;
 use crate::store::{Refusal, StreamAppend, Unit, UnitOutcome};
 
-/// How often a batch is judged again before its error is handed up: once is enough where nothing
-/// else is wrong.
+/// How often a batch is written as one and judged: the second script leaves out what was refused,
+/// so it fails only where something is wrong that no judgement sees.
 const JUDGEMENTS_MAX: usize = 2;
 
 /// Where the journal ends, as the next batch continues it.
@@ -73,18 +73,14 @@ async fn append_on(
 ) -> Result<Vec<UnitOutcome>, StoreError> {
     let mut outcomes = vec![UnitOutcome::Committed; units.len()];
     let mut writing: Vec<usize> = (0..units.len()).collect();
-    for judgement in 0..=JUDGEMENTS_MAX {
-        let appends: Vec<&StreamAppend> =
-            writing.iter().flat_map(|index| &units[*index].appends).collect();
-        if appends.is_empty() {
-            return Ok(outcomes);
-        }
-        match write(state, connection, &appends).await {
-            Ok(()) => return Ok(outcomes),
-            Err(error) if judgement == JUDGEMENTS_MAX || !is_refusal(&error) => {
-                return Err(classify("appending", error));
+    for _ in 0..JUDGEMENTS_MAX {
+        let appends = appends_of(units, &writing);
+        if appends.iter().all(|append| begins_at_genesis(append)) {
+            match write(state, connection, &appends).await {
+                Ok(()) => return Ok(outcomes),
+                Err(error) if !is_refusal(&error) => return Err(classify("appending", error)),
+                Err(_) => {}
             }
-            Err(_) => {}
         }
         writing.clear();
         for (index, unit) in units.iter().enumerate() {
@@ -95,7 +91,28 @@ async fn append_on(
             }
         }
     }
+    // Each was found fit and the database still refuses them: some stream holds what contradicts
+    // its row. One by one, so that it stops nobody else.
+    for index in writing {
+        match write(state, connection, &appends_of(units, &[index])).await {
+            Ok(()) => {}
+            Err(error) if is_refusal(&error) => {
+                let refusals = (0..units[index].appends.len()).map(|at| (at, Refusal::Damaged));
+                outcomes[index] = UnitOutcome::Refused(refusals.collect());
+            }
+            Err(error) => return Err(classify("appending", error)),
+        }
+    }
     Ok(outcomes)
+}
+
+/// What the script doesn't look at: a stream without a row continues its own genesis only.
+fn begins_at_genesis(append: &StreamAppend) -> bool {
+    append.expected.sequence.0 > 0 || append.expected == StreamHead::genesis(&append.key)
+}
+
+fn appends_of<'a>(units: &'a [Unit], indexes: &[usize]) -> Vec<&'a StreamAppend> {
+    indexes.iter().flat_map(|index| &units[*index].appends).collect()
 }
 
 /// Whether a script failed on one of its own guards or on a unique index, and not on the machine.
@@ -116,6 +133,10 @@ async fn write(
     };
     state.tail = None;
     let header = header(tail, appends);
+    if appends.is_empty() {
+        state.tail = Some(tail);
+        return Ok(());
+    }
     let Script { text, arguments } = state.scripts.append(appends, header)?;
     let written = sqlx::query_with(text, arguments).execute(&mut *connection).await;
     if let Err(error) = written {
@@ -208,16 +229,20 @@ async fn is_written(
         return Ok(found.as_deref() == Some(last.hash.as_bytes().as_slice()));
     }
     for command in &append.commands {
-        let found: Option<(Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT body_hash, sequence FROM commands WHERE stream = ? AND command_id = ?",
+        let found: Option<(Vec<u8>, i64, String, i64)> = sqlx::query_as(
+            "SELECT body_hash, sequence, reply, recorded_at FROM commands \
+             WHERE stream = ? AND command_id = ?",
         )
         .bind(stream.clone())
         .bind(command.command_id.0.as_bytes().to_vec())
         .fetch_optional(&mut *connection)
         .await
         .map_err(|error| classify("judging an append", error))?;
-        let same = found.is_some_and(|(body, sequence)| {
-            body == command.body_hash.0 && sequence == command.sequence.to_i64()
+        let same = found.is_some_and(|(body, sequence, reply, recorded_at)| {
+            body == command.body_hash.0
+                && sequence == command.sequence.to_i64()
+                && reply == *command.reply
+                && recorded_at == command.recorded_at.as_micros()
         });
         if !same {
             return Ok(false);
@@ -247,7 +272,7 @@ async fn refusal(
             .await
             .map_err(failed)?;
     let as_expected = match head {
-        None => append.expected.sequence.0 == 0,
+        None => append.expected == StreamHead::genesis(&append.key),
         Some((sequence, hash)) => {
             sequence == append.expected.sequence.to_i64() && hash == append.expected.hash.0
         }

@@ -32,9 +32,11 @@ enum Step {
     /// Moves the rows of existing entities whose head and epoch are as expected, and fails unless
     /// all of them are.
     MoveEntities(usize),
-    /// Adds the rows of entities without events so far, and fails unless the epoch of each is as
-    /// expected and it has none. A row may be there: a command without events leaves one.
+    /// Adds the rows of new entities, and fails unless the epoch of each is as expected.
     AddEntities(usize),
+    /// For records without events on streams without events: fails unless the epoch of each is as
+    /// expected and there is no row. None is made: the entity has not begun.
+    CheckUnbegun(usize),
     AddEvents(usize),
     AddCommands(usize),
     AddBatch,
@@ -76,10 +78,13 @@ impl Scripts {
     ) -> Result<Script, Error> {
         let mut steps = vec![Step::Begin];
         let mut arguments = SqliteArguments::default();
-        let (new, existing): (Vec<&StreamAppend>, Vec<&StreamAppend>) =
+        let (fresh, existing): (Vec<&StreamAppend>, Vec<&StreamAppend>) =
             appends.iter().copied().partition(|append| append.expected.sequence.0 == 0);
+        let (unbegun, new): (Vec<&StreamAppend>, Vec<&StreamAppend>) =
+            fresh.into_iter().partition(|append| append.events.is_empty());
         bind_moves(&mut steps, &mut arguments, &existing).map_err(Error::Encode)?;
         bind_adds(&mut steps, &mut arguments, &new).map_err(Error::Encode)?;
+        bind_unbegun(&mut steps, &mut arguments, &unbegun).map_err(Error::Encode)?;
         if let Some(header) = header {
             bind_events(&mut steps, &mut arguments, appends, header).map_err(Error::Encode)?;
         }
@@ -147,12 +152,18 @@ fn write_step(text: &mut String, step: Step) {
             );
             rows(text, 10, count);
             text.push_str(
-                ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column7) = v.column8 \
-                 ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, \
-                 hash = excluded.hash, epoch = excluded.epoch, wake_at = excluded.wake_at, \
-                 owes = excluded.owes WHERE entities.sequence = 0;",
+                ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column7) = v.column8;",
             );
             text.push_str(GUARD);
+        }
+        Step::CheckUnbegun(count) => {
+            text.push_str("SELECT json(CASE WHEN (SELECT COUNT(*) FROM (VALUES ");
+            rows(text, 3, count);
+            text.push_str(
+                ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column1) = v.column2 \
+                 AND NOT EXISTS (SELECT 1 FROM entities WHERE stream = v.column3)) = ? \
+                 THEN '1' ELSE 'refused' END);",
+            );
         }
         Step::AddEvents(count) => {
             text.push_str(
@@ -229,6 +240,23 @@ fn bind_adds(steps: &mut Vec<Step>, to: &mut SqliteArguments, appends: &[&Stream
             to.add(epoch(append.epoch))?;
             to.add(append.wake_at.map(coppice_core::Timestamp::as_micros))?;
             to.add(append.owes)?;
+        }
+        to.add(i64::try_from(chunk.len())?)?;
+    }
+    Ok(())
+}
+
+fn bind_unbegun(
+    steps: &mut Vec<Step>,
+    to: &mut SqliteArguments,
+    appends: &[&StreamAppend],
+) -> Bound {
+    for chunk in appends.chunks(ROWS_MAX) {
+        steps.push(Step::CheckUnbegun(chunk.len()));
+        for append in chunk {
+            to.add(i64::from(append.shard.0))?;
+            to.add(epoch(append.epoch))?;
+            to.add(stream_bytes(append))?;
         }
         to.add(i64::try_from(chunk.len())?)?;
     }

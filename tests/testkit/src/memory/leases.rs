@@ -18,7 +18,12 @@ impl Leases for MemoryStore {
         if claim.count == 0 {
             return Err(StoreError::Invalid("a claim of no shards"));
         }
-        Ok(self.database.lock().claim(claim, self.clock.now()))
+        let mut database = self.database.lock();
+        // The number of shards is part of where an entity belongs.
+        if !database.shards.is_empty() && database.shards.len() != usize::from(claim.count) {
+            return Err(StoreError::Invalid("the database has another number of shards"));
+        }
+        Ok(database.claim(claim, self.clock.now()))
     }
 
     async fn renew(

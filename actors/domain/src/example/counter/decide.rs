@@ -17,10 +17,7 @@ pub(super) fn decide(
                 .value
                 .checked_add(add.n)
                 .ok_or(CounterError::Overflow { value: state.value, n: add.n })?;
-            Ok(Decision {
-                events: vec![Event::Added(Added { n: add.n })],
-                reply: Value { value },
-            })
+            Ok(Decision { events: vec![Event::Added(Added { n: add.n })], reply: Value { value } })
         }
     }
 }
