@@ -206,7 +206,7 @@ async fn an_entity_row_under_another_stream_id_is_found() {
 #[tokio::test]
 async fn an_entity_of_an_unknown_kind_is_found() {
     let text = "UPDATE entities SET kind = 'account' WHERE id = 'b'";
-    finds(&[text], &["default/account/b", "kind"]).await;
+    finds(&[text], &["default/account/b", "under another stream id"]).await;
 }
 
 #[tokio::test]

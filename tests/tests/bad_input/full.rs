@@ -93,21 +93,6 @@ async fn a_node_that_holds_all_the_entities_it_may_refuses_another() {
     assert_eq!(wire.value().await, 2);
 }
 
-#[tokio::test]
-async fn reading_what_is_not_there_takes_no_entity_its_place() {
-    let sandbox = Sandbox::builder(binary())
-        .env("COPPICE_RUNTIME__RESIDENTS_MAX", "2")
-        .start()
-        .await
-        .unwrap();
-    let wire = Wire::new(&sandbox);
-    for number in 0..10 {
-        let path = format!("/v1/entities/counter/nobody-{number}");
-        send(wire.keyed(reqwest::Method::GET, &path)).await.is_problem(404, "entity_not_found");
-    }
-    wire.add(1).await.is_accepted();
-}
-
 /// A client that asks and records until it has seen what it waits for.
 struct Prober {
     client: Client,

@@ -55,6 +55,12 @@ const SLEEP: &str = "too short on a busy machine, too long elsewhere; wait for a
 const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/testkit/src/sandbox.rs", "polls for a condition"),
     ("tests/testkit/src/memory/faults.rs", "a delay is the fault"),
+    ("tests/src/running.rs", "the test has paused tokio's time"),
+    ("tests/tests/entity/", "the test has paused tokio's time"),
+    ("tests/tests/linked/", "the test has paused tokio's time"),
+    ("tests/tests/properties/", "the test has paused tokio's time"),
+    ("tests/tests/subscription/", "the test has paused tokio's time"),
+    ("tests/tests/store_conformance/leases.rs", "polls for the end of a lease"),
 ];
 const CATCH_IN: &[(&str, &str)] =
     &[("actors/runtime/src/", "the shell turns a panic in an entity into a reload")];

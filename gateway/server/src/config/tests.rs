@@ -1,3 +1,5 @@
+//! Layers, unknown keys and ranges of the settings.
+
 use std::ffi::OsString;
 
 use super::*;
