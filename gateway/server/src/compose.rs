@@ -141,13 +141,10 @@ fn lock(directory: &Path) -> Result<(File, String), ComposeError> {
     Ok((file, id.trim().to_owned()))
 }
 
-const PAGE_BYTES: u64 = 4_096;
-
 fn sqlite_options(config: &StoreConfig) -> SqliteOptions {
-    let pages = config.journal_bytes_max.div_ceil(PAGE_BYTES);
     SqliteOptions {
         readers: config.connections_max,
-        pages_max: u32::try_from(pages).unwrap_or(u32::MAX),
+        bytes_max: config.journal_bytes_max,
         ..SqliteOptions::default()
     }
 }

@@ -27,8 +27,8 @@ pub struct SqliteOptions {
     pub readers: u32,
     /// Page cache of each connection, KiB. Default 65,536: the index pages of a few million events.
     pub cache_kib: u32,
-    /// The largest the journal file may become, in pages of 4,096 bytes; 0 for no limit of ours.
-    pub pages_max: u32,
+    /// The largest the journal file may become, in bytes; 0 for no limit of ours.
+    pub bytes_max: u64,
     /// How long a statement waits for another process that holds the file, such as a backup.
     /// Default 5 s.
     pub busy_timeout: Duration,
@@ -36,13 +36,20 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, cache_kib: 65_536, pages_max: 0, busy_timeout: Duration::from_secs(5) }
+        Self { readers: 4, cache_kib: 65_536, bytes_max: 0, busy_timeout: Duration::from_secs(5) }
     }
 }
 
 /// Prepared statements kept per writer connection: the append's scripts differ by their row counts,
 /// up to [`script::ROWS_MAX`] for each of its parts.
 const STATEMENTS_MAX: usize = 512;
+
+/// Bytes of a page. A commit of many entities touches a page or two of each, and every page that it
+/// touches is written whole: small pages write less. Fixed when a file is made.
+pub(crate) const PAGE_BYTES: u32 = 1_024;
+
+/// Pages of write-ahead log after which it is copied into the database: 64 MiB.
+const WAL_PAGES_MAX: u32 = 64 * 1_024 * 1_024 / PAGE_BYTES;
 
 pub(super) async fn open_journal(
     directory: &Path,
@@ -59,7 +66,7 @@ pub(super) async fn open_read_side(
     directory: &Path,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
-    let options = SqliteOptions { pages_max: 0, ..options.clone() };
+    let options = SqliteOptions { bytes_max: 0, ..options.clone() };
     let db = open(&directory.join("read.db"), SqliteSynchronous::Normal, &options).await?;
     migrations::run_sqlite_read_side(&db.write_pool_sqlite()?).await?;
     Ok(db)
@@ -77,7 +84,8 @@ async fn open(
         .synchronous(synchronous)
         .foreign_keys(true)
         .pragma("cache_size", format!("-{}", options.cache_kib))
-        .pragma("wal_autocheckpoint", "16000")
+        .page_size(PAGE_BYTES)
+        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", "134217728")
         .disable_statement_logging();
     let mut writer = common
@@ -85,8 +93,9 @@ async fn open(
         .create_if_missing(true)
         .statement_cache_capacity(STATEMENTS_MAX)
         .thread_name(|_| "sqlite-writer".to_owned());
-    if options.pages_max > 0 {
-        writer = writer.pragma("max_page_count", options.pages_max.to_string());
+    if options.bytes_max > 0 {
+        let pages = options.bytes_max.div_ceil(u64::from(PAGE_BYTES));
+        writer = writer.pragma("max_page_count", pages.to_string());
     }
     let write = pool(1).connect_with(writer).await;
     let write = write.map_err(|error| classify("opening the database", error))?;
