@@ -2,6 +2,7 @@
 //!
 //! Time is paused, so a group that nobody ever completes or breaks comes back as `TimedOut` at once.
 
+#![allow(clippy::print_stdout, reason = "seeds belong to the test's output")]
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
 #[path = "linked/broken.rs"]

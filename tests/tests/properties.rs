@@ -4,6 +4,7 @@
 //! Each seeded case prints its `SIM_SEED` before it runs; the last one printed is the one that
 //! failed.
 
+#![allow(clippy::print_stdout, reason = "seeds belong to the test's output")]
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
 #[path = "properties/codecs.rs"]

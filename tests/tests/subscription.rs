@@ -1,6 +1,7 @@
 //! Projections: every event is folded once, whatever happens between; what can't be digested is
 //! parked with its reason.
 
+#![allow(clippy::print_stdout, reason = "seeds belong to the test's output")]
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
 #[path = "subscription/exactly_once.rs"]

@@ -50,7 +50,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Builds a [`Hash`] field by field.
+/// Builds a [`struct@Hash`] field by field.
 #[derive(Clone)]
 pub struct Hasher(Sha256);
 

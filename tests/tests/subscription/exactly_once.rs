@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_domain::example::Counter;
-use coppice_persistence::{ReadModels, SqlStore, SqliteOptions, Store};
+use coppice_persistence::{SqlStore, SqliteOptions, Store};
 use coppice_runtime::projection::ParkPolicy;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{Node, NodeBuilder, RuntimeOptions, SystemClock};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coppice_persistence::{ReadModels, SqlStore, SqliteOptions, Store};
+use coppice_persistence::{SqlStore, SqliteOptions, Store};
 use coppice_runtime::projection::ParkPolicy;
 use coppice_runtime::{RuntimeOptions, SystemClock};
 use coppice_testkit::MemoryStore;
