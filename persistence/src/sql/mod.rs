@@ -51,7 +51,9 @@ impl SqlStore {
     pub async fn open_sqlite(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let journal = sqlite::open_journal(directory, &options).await?;
         let read_side = sqlite::open_read_side(directory, &options).await?;
-        let appender = Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?));
+        let checkpoints = sqlite::open_checkpoints(directory, &options).await?;
+        let appender =
+            Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?, checkpoints));
         Ok(Self { journal, read_side, appender })
     }
 
@@ -68,6 +70,9 @@ impl SqlStore {
 
     /// Closes every connection; what is running is finished first.
     pub async fn close(&self) {
+        if let Appender::Sqlite(appender) = &self.appender {
+            appender.close().await;
+        }
         self.journal.close().await;
         self.read_side.close().await;
     }

@@ -5,13 +5,14 @@
 //! appender may keep the journal's tail in memory.
 
 mod append;
+mod checkpoint;
 mod script;
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
 
 pub(super) use self::append::SqliteAppender;
 use super::SqlStore;
@@ -50,6 +51,21 @@ pub(crate) const PAGE_BYTES: u32 = 1_024;
 
 /// Pages of write-ahead log after which it is copied into the database: 64 MiB.
 const WAL_PAGES_MAX: u32 = 64 * 1_024 * 1_024 / PAGE_BYTES;
+
+/// A pool for checkpoints of the journal, beside its writer.
+pub(super) async fn open_checkpoints(
+    directory: &Path,
+    options: &SqliteOptions,
+) -> Result<SqlitePool, StoreError> {
+    let connect = SqliteConnectOptions::new()
+        .filename(directory.join(SqlStore::JOURNAL_FILE))
+        .busy_timeout(options.busy_timeout)
+        .synchronous(SqliteSynchronous::Full)
+        .thread_name(|_| "sqlite-checkpoint".to_owned())
+        .disable_statement_logging();
+    let opened = pool(1).connect_with(connect).await;
+    opened.map_err(|error| classify("opening the database", error))
+}
 
 pub(super) async fn open_journal(
     directory: &Path,

@@ -11,6 +11,7 @@ use coppice_core::{EventRecord, Hash, Position, StreamHead};
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
+use super::checkpoint::Checkpoints;
 use super::classify;
 use super::script::{BatchHeader, Script, Scripts};
 use crate::chain::batch_hash;
@@ -42,11 +43,18 @@ struct Appending {
 pub(in crate::sql) struct SqliteAppender {
     pool: SqlitePool,
     state: Mutex<Appending>,
+    checkpoints: Checkpoints,
+    checkpoint_pool: SqlitePool,
 }
 
 impl SqliteAppender {
-    pub(in crate::sql) fn new(pool: SqlitePool) -> Self {
-        Self { pool, state: Mutex::new(Appending::default()) }
+    pub(in crate::sql) fn new(pool: SqlitePool, checkpoint_pool: SqlitePool) -> Self {
+        let checkpoints = Checkpoints::start(checkpoint_pool.clone());
+        Self { pool, state: Mutex::new(Appending::default()), checkpoints, checkpoint_pool }
+    }
+
+    pub(in crate::sql) async fn close(&self) {
+        self.checkpoint_pool.close().await;
     }
 
     pub(in crate::sql) async fn append(
@@ -57,6 +65,7 @@ impl SqliteAppender {
         let acquired = self.pool.acquire().await;
         let mut connection = acquired.map_err(|error| classify("appending", error))?;
         let outcome = append_on(&mut state, &mut connection, units).await;
+        self.checkpoints.appended();
         if let Err(StoreError::Unavailable { .. }) = &outcome {
             // Whatever broke, a fresh connection reads the file as it is.
             state.tail = None;
