@@ -166,7 +166,8 @@ pub trait Journal: Send + Sync {
         limit: usize,
     ) -> Result<Vec<CommandRecord>, StoreError>;
 
-    /// Drops up to `limit` of the oldest command records from before a time; how many went.
+    /// Of the `limit` command records that were written first, drops those decided before a time;
+    /// how many went.
     async fn drop_commands(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 
     /// Up to `limit` entity rows after a stream id, in order of stream id; `None` starts.

@@ -125,10 +125,7 @@ impl Database {
 
     fn drop_commands(&mut self, before: Timestamp, limit: usize) -> u64 {
         let mut dropped = Vec::new();
-        for (number, id) in &self.commands {
-            if dropped.len() == limit {
-                break;
-            }
+        for (number, id) in self.commands.iter().take(limit) {
             let stream = self.streams.get(id);
             let record = stream.and_then(|stream| stream.commands.get(number));
             if record.is_some_and(|record| record.recorded_at < before) {
