@@ -191,7 +191,14 @@ async fn append_postgres(pool: &PgPool, units: &[Unit]) -> Result<Vec<UnitOutcom
     }
     let mut outcomes = Vec::with_capacity(units.len());
     for unit in units {
-        outcomes.extend(Box::pin(append_postgres(pool, std::slice::from_ref(unit))).await?);
+        match Box::pin(append_postgres(pool, std::slice::from_ref(unit))).await {
+            // Others may be written by now, so it may not say that nothing was.
+            Err(StoreError::Full) => {
+                let source = sqlx::Error::Protocol("full in the middle of a batch".to_owned());
+                return Err(StoreError::Unavailable { during: "appending", source });
+            }
+            outcome => outcomes.extend(outcome?),
+        }
     }
     Ok(outcomes)
 }

@@ -109,7 +109,8 @@ async fn append_on(
                 let refusals = (0..units[index].appends.len()).map(|at| (at, Refusal::Damaged));
                 outcomes[index] = UnitOutcome::Refused(refusals.collect());
             }
-            Err(error) => return Err(classify("appending", error)),
+            // Others may be written by now, so not even a full store may say that nothing was.
+            Err(source) => return Err(StoreError::Unavailable { during: "appending", source }),
         }
     }
     Ok(outcomes)
