@@ -22,6 +22,7 @@ const EDGES: &[(&str, May)] = &[
     ("coppice-domain", May::Only(&["coppice-core"])),
     ("coppice-persistence", May::Only(&["coppice-core"])),
     ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence"])),
+    ("coppice-supervisors", May::Only(&[])),
     ("coppice-api", May::Only(&["coppice-core"])),
     (
         "coppice-server",
