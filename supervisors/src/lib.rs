@@ -47,3 +47,8 @@ pub use spec::{
 pub use tree::{Outcome, StartError, Tree};
 pub use view::{ChildCounts, ChildInfo, ChildSnapshot, SupervisorSnapshot, SupervisorState};
 pub use worker::{StopSignal, TaskContext};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

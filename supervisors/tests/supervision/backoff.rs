@@ -18,10 +18,14 @@ async fn start(child: ChildSpec, strategy: Strategy) -> (Tree, Record, ChildHand
     let mut spec = SupervisorSpec::new("root", strategy).intensity(10, secs(60));
     if strategy != Strategy::Dynamic {
         spec = spec.child(child);
-        return (Tree::start(spec, record.options()).await.unwrap(), record, handle);
+        return (
+            Tree::start(spec, record.options()).await.expect("the tree must start"),
+            record,
+            handle,
+        );
     }
-    let tree = Tree::start(spec, record.options()).await.unwrap();
-    tree.supervisor().start_child(child).await.unwrap();
+    let tree = Tree::start(spec, record.options()).await.expect("the tree must start");
+    tree.supervisor().start_child(child).await.expect("the child must start");
     (tree, record, handle)
 }
 

@@ -15,6 +15,11 @@ fn below(choice: &mut Jitter, count: u64) -> u64 {
     choice.draw() % count
 }
 
+fn one_of<'a, T>(choice: &mut Jitter, all: &'a [T]) -> &'a T {
+    let place = below(choice, all.len() as u64);
+    &all[usize::try_from(place).expect("a place in a slice")]
+}
+
 fn child(name: &'static str, record: &Record, choice: &mut Jitter) -> ChildSpec {
     let manner = Manner {
         start: ms(below(choice, 30)),
@@ -43,19 +48,20 @@ async fn history(seed: u64) -> Vec<(Duration, String)> {
         }
         root = root.child(ChildSpec::supervisor(spec));
     }
-    let tree = Tree::start(root, record.seeded(seed)).await.unwrap();
+    let children: Vec<_> = handles.into_iter().zip(LINKED).collect();
+    let tree = Tree::start(root, record.seeded(seed)).await.expect("the tree must start");
     for _ in 0..400 {
         pass(ms(below(&mut choice, 600))).await;
-        let place = below(&mut choice, 9) as usize;
+        let (child, linked) = one_of(&mut choice, &children);
         let what = match below(&mut choice, 7) {
             0 => Do::Fail,
             1 => Do::Panic,
             2 => Do::BeKilled,
             3 => Do::StopNormally,
             4 => Do::Work(ms(below(&mut choice, 2_000))),
-            _ => Do::Link(LINKED[place]),
+            _ => Do::Link(linked),
         };
-        do_if_up(&handles[place], what);
+        do_if_up(child, what);
     }
     tree.shutdown().await;
     record.timed()

@@ -1,5 +1,5 @@
-//! Supervision, as its callers see it. Time is paused throughout: a wait for something that never
-//! comes ends at once, and a wait of minutes costs nothing.
+//! Supervision, as its callers see it. Time is paused but in `threads`: a wait for something that
+//! never comes ends at once, and a wait of minutes costs nothing.
 
 mod backoff;
 mod determinism;
@@ -15,4 +15,5 @@ mod specs;
 mod strategies;
 mod subtrees;
 mod tasks;
+mod threads;
 mod views;

@@ -36,22 +36,25 @@ impl Record {
     }
 
     pub(crate) fn write(&self, line: impl Into<String>) {
-        self.lines.lock().unwrap().push((self.began.elapsed(), line.into()));
+        self.lines.lock().expect("no writer panics").push((self.began.elapsed(), line.into()));
         self.written.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
+        self.lines.lock().expect("no writer panics").iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// Every line with its time since the record began.
     pub(crate) fn timed(&self) -> Vec<(Duration, String)> {
-        self.lines.lock().unwrap().clone()
+        self.lines.lock().expect("no writer panics").clone()
     }
 
     /// The lines so far, and then an empty record.
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.lines.lock().unwrap()).into_iter().map(|(_, line)| line).collect()
+        std::mem::take(&mut *self.lines.lock().expect("no writer panics"))
+            .into_iter()
+            .map(|(_, line)| line)
+            .collect()
     }
 
     /// When a line was first written.

@@ -12,7 +12,7 @@ const BOTH: [Strategy; 2] = [Strategy::OneForOne, Strategy::Dynamic];
 async fn start(strategy: Strategy) -> (Tree, Record) {
     let record = Record::new();
     let spec = SupervisorSpec::new("root", strategy).children_max(3);
-    (Tree::start(spec, record.options()).await.unwrap(), record)
+    (Tree::start(spec, record.options()).await.expect("the tree must start"), record)
 }
 
 #[tokio::test(start_paused = true)]

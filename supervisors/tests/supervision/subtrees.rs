@@ -13,7 +13,7 @@ async fn start(name: &'static str, manner: Manner) -> (Tree, Record, ChildHandle
     let handle = child.handle();
     let spec =
         SupervisorSpec::new("root", Strategy::OneForOne).intensity(1_000, secs(60)).child(child);
-    (Tree::start(spec, record.options()).await.unwrap(), record, handle)
+    (Tree::start(spec, record.options()).await.expect("the tree must start"), record, handle)
 }
 
 async fn link(child: &ChildHandle, name: &'static str) {
