@@ -3,7 +3,8 @@
 //! A dying actor signals kill to its descendants and doesn't wait for them. Whoever is to be
 //! replaced is therefore watched from inside: `Tracked` keeps here what the actor has linked, a
 //! nested supervisor the children it has. **Invariant:** kills go out in the order of actor ids;
-//! ractor's own, from a hash map, then finds everyone signalled.
+//! ractor's own, from a hash map, then finds everyone signalled. Only whom an outsider kills while
+//! idle takes its descendants along in ractor's order.
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -36,9 +36,10 @@ impl Machine {
     fn stopped(&mut self, number: u64, life: &Life, intent: Intent, reason: ExitReason) {
         let Some(child) = self.children.get_mut(number) else { return };
         let terminators = std::mem::take(&mut child.terminators);
-        let starter = child.starter.take_if(|_| intent != Intent::Regroup);
         let is_temporary = child.spec.restart == Restart::Temporary;
-        child.rest(if intent == Intent::Regroup { Next::Queued } else { Next::Rest });
+        let comes_back = intent == Intent::Regroup && !is_temporary;
+        let starter = child.starter.take_if(|_| !comes_back);
+        child.rest(if comes_back { Next::Queued } else { Next::Rest });
         let (id, incarnation) = (child.spec.id.clone(), life.incarnation);
         self.place.report(Event::ChildTerminated { child: id, incarnation, reason });
         if is_temporary {

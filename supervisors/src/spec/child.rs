@@ -68,6 +68,9 @@ impl ChildSpec {
     /// A ractor actor. `make` is called for each incarnation, with its number from 1, off the
     /// supervisor's loop; what it panics with is a failed start. The child is up once ractor calls
     /// it started, after `pre_start` and `post_start`.
+    ///
+    /// One that links actors of its own should say what their ends mean to it: by ractor's default
+    /// `handle_supervisor_evt` any of them stops it, and that is a normal exit.
     pub fn actor<A, F>(id: impl Into<ChildId>, make: F) -> Self
     where
         A: Actor,

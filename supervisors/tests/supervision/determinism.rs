@@ -56,6 +56,8 @@ async fn history(seed: u64) -> Vec<(Duration, String)> {
         let what = match below(&mut choice, 7) {
             0 => Do::Fail,
             1 => Do::Panic,
+            // Who is killed while it is idle takes its brood along in ractor's order, a hash map's.
+            2 if NAMES[..3].contains(&child.id().as_str()) => Do::Brood,
             2 => Do::BeKilled,
             3 => Do::StopNormally,
             4 => Do::Work(ms(below(&mut choice, 2_000))),
@@ -84,14 +86,17 @@ fn the_same_seed_gives_the_same_history() {
         let runtime = builder.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(history(seed))
     };
+    let mut lines = Vec::new();
     for seed in 0..10 {
         let [first, second] = [run(seed), run(seed)];
         let differs = first.iter().zip(&second).position(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}: {:?} {:?}", first.last(), second.last());
         assert_eq!(first.len(), second.len());
         assert!(first.len() > 500, "seed {seed}: {} lines show little", first.len());
-        let has = |what: &str| first.iter().any(|(_, line)| line.contains(what));
-        assert!(has("gives up") && has("(killed)") && has("restarts"), "seed {seed}");
+        lines.extend(first.into_iter().map(|(_, line)| line));
+    }
+    for what in ["gives up", "(killed)", "restarts", "brood", "exit (gave up)"] {
+        assert!(lines.iter().any(|line| line.contains(what)), "no {what}: the runs show little");
     }
     assert_ne!(run(1), run(2));
 }

@@ -20,8 +20,10 @@ pub(crate) enum Do {
     BeKilled,
     /// Hears nothing for so long.
     Work(Duration),
-    /// Links a further actor of this name, which takes so long to stop.
+    /// Links a further actor of this name.
     Link(&'static str),
+    /// Links several more, without names.
+    Brood,
 }
 
 /// How a probe starts and ends.
@@ -88,6 +90,12 @@ impl Actor for Probe {
                 let linked =
                     Self::spawn_linked(Some(name.to_owned()), probe, (), myself.get_cell());
                 linked.await?;
+            }
+            Do::Brood => {
+                for name in ["brood1-", "brood2-", "brood3-", "brood4-"] {
+                    let probe = Self { name, manner: self.manner.clone(), incarnation: 0 };
+                    Self::spawn_linked(None, probe, (), myself.get_cell()).await?;
+                }
             }
         }
         Ok(())

@@ -1,17 +1,18 @@
 //! The same guarantees where everything really happens at once: many threads, time that runs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coppice_supervisors::{
-    ChildHandle, ChildSpec, Outcome, RequestError, Strategy, SupervisorSpec, TaskContext, Tree,
-    TreeOptions,
+    ChildHandle, ChildSpec, ChildState, Outcome, RequestError, Strategy, SupervisorSpec,
+    TaskContext, Tree, TreeOptions,
 };
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::timeout;
 
 use crate::probe::{Do, probe};
-use crate::record::{Record, secs};
+use crate::record::{Record, ms, pass, secs};
 
 /// Far longer than any of it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,4 +107,131 @@ async fn thousands_of_dynamic_children_come_and_go() {
     assert_eq!(full, RequestError::TooMany(3_000));
     let outcome = timeout(PATIENCE, tree.shutdown()).await.unwrap();
     assert_eq!(outcome, Outcome::Shutdown);
+}
+
+/// Holds a thread until the test opens the gate: nothing but the gate ends it, not even a kill.
+struct Blocked;
+
+/// Links a [`Blocked`] and then does as it is told.
+struct Holder {
+    gate: Gate,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    #[default]
+    Free,
+    Occupied,
+    Open,
+}
+
+type Gate = Arc<(Mutex<Passage>, Condvar)>;
+
+fn passage(gate: &Gate) -> MutexGuard<'_, Passage> {
+    gate.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens the gate when it is dropped: a test that fails must not hang instead.
+struct Opener(Gate);
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        *passage(&self.0) = Passage::Open;
+        self.0.1.notify_all();
+    }
+}
+
+impl Actor for Blocked {
+    type Msg = Gate;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Gate>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Gate>,
+        gate: Gate,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        // The other tasks of this thread go on elsewhere.
+        tokio::task::block_in_place(|| {
+            let mut occupied = passage(&gate);
+            *occupied = Passage::Occupied;
+            drop(gate.1.wait_while(occupied, |passage| *passage != Passage::Open));
+        });
+        Ok(())
+    }
+}
+
+impl Actor for Holder {
+    type Msg = Do;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Do>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Do>,
+        how: Do,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        let (blocked, _) = Blocked::spawn_linked(None, Blocked, (), myself.get_cell()).await?;
+        blocked.cast(Arc::clone(&self.gate))?;
+        while *passage(&self.gate) != Passage::Occupied {
+            tokio::task::yield_now().await;
+        }
+        match how {
+            Do::Fail => Err("told to fail".into()),
+            Do::Panic => panic!("told to panic"),
+            Do::StopNormally => {
+                myself.stop(None);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Do>,
+        _: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_comes_back_while_a_descendant_is_still_there() {
+    // `Brood` only links; the kill then meets an idle actor.
+    for how in [Do::Fail, Do::Panic, Do::StopNormally, Do::Brood] {
+        let gate = Gate::default();
+        let opener = Opener(Arc::clone(&gate));
+        let shared = Arc::clone(&gate);
+        let child = ChildSpec::actor("a", move |_| (Holder { gate: Arc::clone(&shared) }, ()));
+        let handle = child.handle();
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(child);
+        let tree = Tree::start(spec, TreeOptions::new(1)).await.unwrap();
+        let cell = handle.cell().unwrap();
+        cell.send_message(how).unwrap();
+        if how == Do::Brood {
+            // It has heard of the start when it is idle again.
+            pass(ms(50)).await;
+            cell.kill();
+        }
+        timeout(PATIENCE, cell.wait(None)).await.unwrap().unwrap();
+        // Time enough for a supervisor that doesn't wait.
+        pass(ms(50)).await;
+        assert_ne!(handle.state(), ChildState::Up, "{how:?}");
+        assert_eq!(handle.status().incarnation, 1, "{how:?}");
+        drop(opener);
+        timeout(PATIENCE, handle.up_after(1)).await.unwrap().unwrap();
+        assert_eq!(timeout(PATIENCE, tree.shutdown()).await.unwrap(), Outcome::Shutdown);
+    }
 }

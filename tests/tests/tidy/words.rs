@@ -53,7 +53,7 @@ impl Banned {
 const UNFINISHED: &str = "finish it or leave it out";
 const SLEEP: &str = "too short on a busy machine, too long elsewhere; wait for a condition";
 const SLEEP_IN: &[(&str, &str)] = &[
-    ("supervisors/tests/", "the tests have paused tokio's time"),
+    ("supervisors/tests/", "time is paused, or must pass to show that nothing happens in it"),
     ("tests/testkit/src/sandbox.rs", "polls for a condition"),
     ("tests/testkit/src/memory/faults.rs", "a delay is the fault"),
     ("tests/src/running.rs", "the test has paused tokio's time"),
