@@ -3,8 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use coppice_core::Sequence;
-use coppice_persistence::{SqlStore, SqliteOptions};
+use coppice_core::envelope::EventBody;
+use coppice_core::{
+    CommandId, CorrelationId, EntityId, EntityKind, Epoch, EventRecord, Position, Sequence,
+    ShardId, StreamHead, StreamKey, Timestamp,
+};
+use coppice_persistence::{
+    ClaimOutcome, Journal, Leases, Refusal, ShardClaim, SqlStore, SqliteOptions, StoreError,
+    StreamAppend, Unit, UnitOutcome,
+};
 use coppice_testkit::client::completion_of;
 use coppice_testkit::{
     Checker, Client, Completion, History, Op, Sandbox, binary, read_whole_journal,
@@ -14,6 +21,7 @@ use coppice_tests::node::{route, tenant};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::time::{Duration, Instant};
+use uuid::Uuid;
 
 use crate::database;
 use crate::wire::{ADD, PATIENCE, Wire, send};
@@ -301,4 +309,61 @@ async fn a_refusal_by_a_full_disk_is_a_whole_problem() {
     // What is no write needs no room.
     send(wire.command(ADD, "{")).await.is_problem(400, "malformed_json");
     send(wire.bare(reqwest::Method::GET, "/health")).await.is_accepted();
+}
+
+/// The first event of an entity, of about this many bytes.
+fn beginning(id: &str, epoch: Epoch, bytes: usize) -> Unit {
+    let (kind, id) = (EntityKind::new("counter").unwrap(), EntityId::new(id).unwrap());
+    let key = StreamKey::new(tenant(), kind, id);
+    let expected = StreamHead::genesis(&key);
+    let body = EventBody {
+        event_type: "counter.added.v1".into(),
+        payload: "1".repeat(bytes).into(),
+        recorded_at: Timestamp::from_micros(1),
+        causation: CommandId(Uuid::from_u128(1)),
+        correlation: CorrelationId(Uuid::from_u128(2)),
+        workflow: None,
+        policy_bundle: None,
+        subject: None,
+        key_id: None,
+    };
+    let events = vec![EventRecord::chain(expected, body)];
+    let (shard, commands, wake_at) = (ShardId(0), Vec::new(), None);
+    let append =
+        StreamAppend { key, shard, epoch, expected, events, commands, wake_at, owes: false };
+    Unit { appends: vec![append] }
+}
+
+#[tokio::test]
+async fn a_store_that_fills_up_between_the_units_of_a_batch_does_not_say_nothing_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { bytes_max: 262_144, ..SqliteOptions::default() };
+    let store = SqlStore::open_sqlite(directory.path(), options).await.unwrap();
+    let wish = ShardClaim { owner: "a".to_owned(), count: 1, duration: None, succeed_own: false };
+    let ClaimOutcome::Granted(epochs) = store.claim(&wish).await.unwrap() else {
+        panic!("nobody holds them")
+    };
+    let epoch = epochs[&ShardId(0)];
+    assert_eq!(
+        store.append(&[beginning("damaged", epoch, 9)]).await.unwrap(),
+        [UnitOutcome::Committed]
+    );
+    // Its event stays without a row: what is appended to it contradicts what is there, and the
+    // rest of its batch is written one by one.
+    let mut file = database::open(directory.path()).await;
+    sqlx::query("DELETE FROM entities").execute(&mut file).await.unwrap();
+
+    let damaged = beginning("damaged", epoch, 10);
+    let batch = [damaged.clone(), beginning("small", epoch, 9), beginning("large", epoch, 400_000)];
+    let filled = store.append(&batch).await;
+    assert!(matches!(filled, Err(StoreError::Unavailable { .. })), "{filled:?}");
+    // An event without its entity's row is not shown, so this is the small one.
+    assert_eq!(store.read_journal(Position(0), 10).await.unwrap().len(), 1);
+    let small = store.append(&batch[1..2]).await.unwrap();
+    assert_eq!(small, [UnitOutcome::Committed], "it was written before and counts as such");
+    assert_eq!(store.read_journal(Position(0), 10).await.unwrap().len(), 1);
+    // Alone it finds no room, and then nothing was written.
+    assert!(matches!(store.append(&batch[2..]).await, Err(StoreError::Full)));
+    let refused = store.append(&[damaged]).await.unwrap();
+    assert_eq!(refused, [UnitOutcome::Refused(vec![(0, Refusal::Damaged)])]);
 }
