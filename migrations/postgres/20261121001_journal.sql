@@ -17,7 +17,7 @@ CREATE TABLE entities (
     owes BOOLEAN NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX entities_owing ON entities (stream) WHERE owes;
-CREATE INDEX entities_waking ON entities (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX entities_waking ON entities (wake_at, stream) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE events (
     position BIGINT NOT NULL PRIMARY KEY,

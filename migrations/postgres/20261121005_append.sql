@@ -30,6 +30,7 @@ CREATE FUNCTION coppice_append_judge(
     command_sequences BIGINT[],
     command_replies TEXT[],
     command_times BIGINT[],
+    command_senders BYTEA[],
     faults TEXT[],
     duplicate_appends BIGINT[],
     OUT accepted BOOLEAN[],
@@ -48,6 +49,7 @@ BEGIN
         SELECT command_appends[c] AS append, bool_and(COALESCE((
                    SELECT k.body_hash = command_body_hashes[c] AND k.sequence = command_sequences[c]
                       AND k.reply = command_replies[c] AND k.recorded_at = command_times[c]
+                      AND k.sender IS NOT DISTINCT FROM command_senders[c]
                      FROM commands k
                     WHERE k.stream = append_streams[command_appends[c]]
                       AND k.command_id = command_ids[c]), FALSE)) AS unchanged
@@ -121,6 +123,7 @@ CREATE FUNCTION coppice_append_units(
     command_sequences BIGINT[],
     command_replies TEXT[],
     command_times BIGINT[],
+    command_senders BYTEA[],
     OUT refused BIGINT[],
     OUT reasons TEXT[],
     OUT duplicate_appends BIGINT[],
@@ -172,7 +175,7 @@ BEGIN
           FROM coppice_append_judge(
               append_units, append_streams, append_expected_sequences, append_sequences,
               append_hashes, command_appends, command_ids, command_body_hashes, command_sequences,
-              command_replies, command_times, faults, duplicate_appends) AS j;
+              command_replies, command_times, command_senders, faults, duplicate_appends) AS j;
     END IF;
 
     -- A stream that has command records and no events has no row.
@@ -184,9 +187,9 @@ BEGIN
         ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,
            epoch = excluded.epoch, wake_at = excluded.wake_at, owes = excluded.owes;
 
-    INSERT INTO commands (stream, command_id, body_hash, sequence, reply, recorded_at)
+    INSERT INTO commands (stream, command_id, body_hash, sequence, reply, recorded_at, sender)
     SELECT append_streams[command_appends[c]], command_ids[c], command_body_hashes[c],
-           command_sequences[c], command_replies[c], command_times[c]
+           command_sequences[c], command_replies[c], command_times[c], command_senders[c]
       FROM generate_subscripts(command_ids, 1) AS c
      WHERE accepted IS NULL OR accepted[command_appends[c]]
      ORDER BY c;
@@ -267,6 +270,7 @@ CREATE PROCEDURE coppice_append(
     command_sequences BIGINT[],
     command_replies TEXT[],
     command_times BIGINT[],
+    command_senders BYTEA[],
     OUT refused BIGINT[],
     OUT reasons TEXT[],
     OUT duplicate_appends BIGINT[],
@@ -287,7 +291,7 @@ BEGIN
           event_causations, event_correlations, event_workflows, event_policy_bundles,
           event_subjects, event_key_ids, event_previous_hashes, event_hashes,
           command_appends, command_ids, command_body_hashes, command_sequences, command_replies,
-          command_times) AS u;
+          command_times, command_senders) AS u;
     COMMIT;
 END
 $$;

@@ -11,7 +11,7 @@ CREATE TABLE entities (
     owes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entities_owing ON entities (stream) WHERE owes;
-CREATE INDEX entities_waking ON entities (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX entities_waking ON entities (wake_at, stream) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE events (
     position INTEGER PRIMARY KEY,

@@ -2,18 +2,23 @@
 //! under the runtime.
 //!
 //! Each case is a function over a fresh store; the table below makes a test of it for each kind of
-//! store, so that `sqlite::a_refusal_leaves_no_trace` says which failed.
+//! store, so that `sqlite::a_refusal_leaves_no_trace` says which failed. Those under `reopened` get
+//! what it takes to open the store again.
 
 #![expect(clippy::unwrap_used, reason = "a store that fails where it must not fails the case")]
 
 #[path = "store_conformance/append.rs"]
 mod append;
+#[path = "store_conformance/attempts.rs"]
+mod attempts;
 #[path = "store_conformance/backend.rs"]
 mod backend;
 #[path = "store_conformance/cancellation.rs"]
 mod cancellation;
 #[path = "store_conformance/commands.rs"]
 mod commands;
+#[path = "store_conformance/dead_letters.rs"]
+mod dead_letters;
 #[path = "store_conformance/directory.rs"]
 mod directory;
 #[path = "store_conformance/fences.rs"]
@@ -28,8 +33,12 @@ mod leases;
 mod model;
 #[path = "store_conformance/read_models.rs"]
 mod read_models;
+#[path = "store_conformance/reopened.rs"]
+mod reopened;
 #[path = "store_conformance/resubmission.rs"]
 mod resubmission;
+#[path = "store_conformance/retention.rs"]
+mod retention;
 #[path = "store_conformance/scans.rs"]
 mod scans;
 #[path = "store_conformance/snapshots.rs"]
@@ -38,8 +47,14 @@ mod snapshots;
 mod units;
 
 macro_rules! suite {
-    ($backend:ident: $($module:ident { $($case:ident)* })*) => {
+    ($backend:ident: $($module:ident { $($case:ident)* })*; reopened { $($whole:ident)* }) => {
         mod $backend {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $whole() {
+                    crate::reopened::$whole(crate::backend::$backend().await).await;
+                }
+            )*
             $($(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
@@ -64,6 +79,16 @@ macro_rules! suites {
                 streams_of_other_kinds_and_tenants_are_apart
                 two_thousand_events_commit_in_one_batch
             }
+            attempts {
+                a_count_goes_up_by_one
+                a_dropped_count_begins_anew
+                a_message_twice_in_one_call_is_counted_twice
+                a_sweep_takes_no_count_that_goes_up_meanwhile
+                a_thousand_messages_are_counted_in_one_call
+                competing_counters_lose_no_count
+                stale_counts_are_dropped_by_age
+                stale_counts_of_owing_and_waiting_entities_stay
+            }
             cancellation {
                 a_dropped_append_is_found_out_by_handing_it_in_again
                 a_dropped_claim_leaves_the_shards_claimable
@@ -77,6 +102,15 @@ macro_rules! suites {
                 records_and_events_mix_in_one_batch
                 records_before_the_first_event_make_no_entity
                 records_without_events_move_nothing
+            }
+            dead_letters {
+                a_letter_is_put_once
+                a_letter_reads_back_as_it_was
+                a_removed_letter_may_come_again
+                kinds_and_reasons_come_back
+                letters_are_apart_by_tenant
+                letters_are_paged_in_order_of_arrival
+                of_competing_letters_exactly_one_is_put
             }
             directory {
                 a_key_is_revoked_by_its_own_tenant
@@ -147,7 +181,14 @@ macro_rules! suites {
                 the_same_unit_again_is_committed_once
                 the_same_unit_from_many_at_once_is_committed_once
             }
+            retention {
+                a_sweep_ends_behind_many_later_records
+                records_of_an_owing_sender_stay_until_it_owes_nothing
+                records_out_of_order_are_dropped_each_by_its_own_time
+                records_that_stay_hold_up_no_other
+            }
             scans {
+                due_entities_are_paged_across_equal_times
                 due_entities_come_earliest_first
                 entities_are_paged_in_order_of_stream_id
                 owing_entities_come_and_go_with_their_events
@@ -169,6 +210,11 @@ macro_rules! suites {
                 one_refusal_takes_its_whole_unit_and_no_neighbour
                 opposite_orders_of_streams_do_not_deadlock
                 what_breaks_the_rules_is_invalid
+            };
+            reopened {
+                counts_survive_reconnecting
+                letters_survive_reconnecting
+                senders_survive_reconnecting
             }
         }
     )* };

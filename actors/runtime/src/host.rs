@@ -301,6 +301,7 @@ impl<K: Entity> Host<K> {
             sequence,
             reply,
             recorded_at: now,
+            sender: None,
         };
         let writes = !events.is_empty() || order.keyed.is_some();
         let expected = life.head_before(&events);

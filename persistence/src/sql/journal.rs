@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use super::db::{limit_of, reading, writing};
+use super::db::{limit_of, reading};
 use super::rows::{
-    CommandTuple, ENTITY_COLUMNS, EVENT_COLUMNS, EntityTuple, EventTuple, JournalTuple,
+    COMMAND_COLUMNS, CommandTuple, ENTITY_COLUMNS, EVENT_COLUMNS, EntityTuple, EventTuple,
+    JournalTuple,
 };
 use super::{Appender, Db, SqlStore, postgres, rows};
 use crate::error::StoreError;
@@ -87,10 +88,10 @@ impl Journal for SqlStore {
         key: &StreamKey,
         id: CommandId,
     ) -> Result<Option<CommandRecord>, StoreError> {
-        let text = "SELECT command_id, body_hash, sequence, reply, recorded_at FROM commands \
-             WHERE stream = $1 AND command_id = $2";
+        let text =
+            format!("SELECT {COMMAND_COLUMNS} FROM commands WHERE stream = $1 AND command_id = $2");
         let row: Option<CommandTuple> = reading!(&self.journal, "reading a command", pool => {
-            sqlx::query_as(text)
+            sqlx::query_as(AssertSqlSafe(text))
                 .bind(key.stream().0.as_bytes().as_slice())
                 .bind(id.0.as_bytes().as_slice())
                 .fetch_optional(pool)
@@ -104,10 +105,12 @@ impl Journal for SqlStore {
         key: &StreamKey,
         limit: usize,
     ) -> Result<Vec<CommandRecord>, StoreError> {
-        let text = "SELECT command_id, body_hash, sequence, reply, recorded_at FROM commands \
-             WHERE stream = $1 ORDER BY number DESC LIMIT $2";
+        let text = format!(
+            "SELECT {COMMAND_COLUMNS} FROM commands WHERE stream = $1 \
+             ORDER BY number DESC LIMIT $2"
+        );
         let found: Vec<CommandTuple> = reading!(&self.journal, "reading commands", pool => {
-            sqlx::query_as(text)
+            sqlx::query_as(AssertSqlSafe(text))
                 .bind(key.stream().0.as_bytes().as_slice())
                 .bind(limit_of(limit))
                 .fetch_all(pool)
@@ -117,19 +120,7 @@ impl Journal for SqlStore {
     }
 
     async fn drop_commands(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        // Rows are in order of time by their number, so the oldest are the first: the inner query
-        // reads no more than `limit` rows whatever the table holds.
-        let text = "DELETE FROM commands WHERE number IN (SELECT number FROM \
-             (SELECT number, recorded_at FROM commands ORDER BY number LIMIT $1) AS oldest \
-             WHERE recorded_at < $2)";
-        writing!(&self.journal, "dropping old commands", pool => {
-            sqlx::query(text)
-                .bind(limit_of(limit))
-                .bind(before.as_micros())
-                .execute(pool)
-                .await
-                .map(|result| result.rows_affected())
-        })
+        self.drop_old_commands(before, limit).await
     }
 
     async fn entities(
@@ -148,14 +139,25 @@ impl Journal for SqlStore {
         self.entity_page("owes", after, limit).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<EntityRow>, StoreError> {
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<(Timestamp, StreamId)>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        // The least time with the empty blob sorts before every place.
+        let (time, stream) =
+            after.map_or((i64::MIN, None), |(time, stream)| (time.as_micros(), Some(stream)));
+        let stream: &[u8] = stream.as_ref().map_or(&[], |stream| stream.0.as_bytes());
         let text = format!(
             "SELECT {ENTITY_COLUMNS} FROM entities WHERE wake_at IS NOT NULL AND wake_at <= $1 \
-             ORDER BY wake_at LIMIT $2"
+             AND (wake_at, stream) > ($2, $3) ORDER BY wake_at, stream LIMIT $4"
         );
         let found: Vec<EntityTuple> = reading!(&self.journal, "reading due timers", pool => {
             sqlx::query_as(AssertSqlSafe(text))
                 .bind(now.as_micros())
+                .bind(time)
+                .bind(stream)
                 .bind(limit_of(limit))
                 .fetch_all(pool)
                 .await

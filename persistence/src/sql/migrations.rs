@@ -36,6 +36,7 @@ const SQLITE: &[Source] = &[
     source!("sqlite", 20261121001, "journal"),
     source!("sqlite", 20261121002, "commands"),
     source!("sqlite", 20261121003, "ownership"),
+    source!("sqlite", 20261121004, "deliveries"),
 ];
 
 const SQLITE_READ_SIDE: &[Source] = &[source!("sqlite_read", 20261121001, "read_side")];
@@ -46,6 +47,7 @@ const POSTGRES: &[Source] = &[
     source!("postgres", 20261121003, "ownership"),
     source!("postgres", 20261121004, "read_side"),
     source!("postgres", 20261121005, "append"),
+    source!("postgres", 20261121006, "deliveries"),
 ];
 
 pub(super) async fn run_sqlite_journal(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -3,7 +3,10 @@
 //! What differs is in [`sqlite`] and [`postgres`]: how to connect, and the append, which each
 //! database does in the way that costs it least.
 
+mod attempts;
+mod commands;
 mod db;
+mod dead_letters;
 mod directory;
 mod journal;
 mod leases;

@@ -55,7 +55,11 @@ pub(super) const ENTITY_COLUMNS: &str =
 pub(super) type EntityTuple =
     (Vec<u8>, String, String, String, i64, Vec<u8>, i64, Option<i64>, bool);
 
-pub(super) type CommandTuple = (Vec<u8>, Vec<u8>, i64, String, i64);
+pub(super) const COMMAND_COLUMNS: &str =
+    "command_id, body_hash, sequence, reply, recorded_at, sender";
+
+/// [`COMMAND_COLUMNS`].
+pub(super) type CommandTuple = (Vec<u8>, Vec<u8>, i64, String, i64, Option<Vec<u8>>);
 
 #[expect(clippy::needless_pass_by_value, reason = "it takes errors as map_err has them")]
 pub(super) fn unreadable(table: &'static str, problem: impl ToString) -> StoreError {
@@ -81,7 +85,7 @@ pub(super) fn uuid(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError
     Uuid::from_slice(bytes).map_err(|error| unreadable(table, error))
 }
 
-fn key_of(
+pub(super) fn key_of(
     table: &'static str,
     tenant: &str,
     kind: &str,
@@ -156,6 +160,7 @@ pub(super) fn command(row: CommandTuple) -> Result<CommandRecord, StoreError> {
         sequence: Sequence::from_i64(row.2),
         reply: row.3.into(),
         recorded_at: Timestamp::from_micros(row.4),
+        sender: row.5.as_deref().map(|sender| stream("commands", sender)).transpose()?,
     })
 }
 

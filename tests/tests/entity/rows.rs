@@ -23,7 +23,7 @@ async fn timers_and_debts_of_a_row_follow_the_state() {
     let row = world.store.entity(&key).await.unwrap().unwrap();
     assert_eq!((row.wake_at, row.owes, row.head.sequence.0), (Some(due), true, 1));
     assert_eq!(world.store.owing(None, 10).await.unwrap().len(), 1);
-    assert_eq!(world.store.due(due, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.due(due, None, 10).await.unwrap().len(), 1);
     // A command that is only recorded leaves both as they are.
     profile(&caller, "touch", "{}", Some("k")).await.unwrap();
     let row = world.store.entity(&key).await.unwrap().unwrap();

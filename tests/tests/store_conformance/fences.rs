@@ -182,7 +182,7 @@ pub(crate) async fn a_refusal_leaves_no_trace(store: Arc<dyn Store>) {
     assert_eq!(journal(&*store).await, []);
     assert_eq!(batches(&*store).await, []);
     assert_eq!(store.owing(None, 9).await.unwrap(), []);
-    assert_eq!(store.due(at(9), 9).await.unwrap(), []);
+    assert_eq!(store.due(at(9), None, 9).await.unwrap(), []);
     assert_eq!(store.entities(None, 9).await.unwrap(), []);
 }
 

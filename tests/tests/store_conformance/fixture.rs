@@ -64,6 +64,7 @@ pub(crate) fn record(number: u128, sequence: Sequence) -> CommandRecord {
         sequence,
         reply: format!(r#"{{"value":{number}}}"#).into(),
         recorded_at: NOW,
+        sender: None,
     }
 }
 

@@ -187,8 +187,8 @@ async fn compare(store: &dyn Store, model: &MemoryStore, what: &str) {
             rows.sort_by_key(|row| (row.wake_at, row.key.stream()));
             rows
         };
-        let found = due(store.due(at(now), 1_000).await.unwrap());
-        assert_eq!(found, due(model.due(at(now), 1_000).await.unwrap()), "{what}");
+        let found = due(store.due(at(now), None, 1_000).await.unwrap());
+        assert_eq!(found, due(model.due(at(now), None, 1_000).await.unwrap()), "{what}");
     }
     for row in rows {
         let recent = store.recent_commands(&row.key, 1_000).await.unwrap();

@@ -95,8 +95,9 @@ pub(crate) async fn another_answer_to_the_same_command_is_a_duplicate(store: Arc
     let head = write(&*store, &pen, &key("c"), 1).await;
     let stored = record(1, head.sequence);
     commit(&*store, &[pen.at(&key("c"), head).record(stored.clone()).unit()]).await;
-    let others: [CommandRecord; 2] = [
+    let others: [CommandRecord; 3] = [
         CommandRecord { body_hash: coppice_core::Hash::ZERO, ..stored.clone() },
+        CommandRecord { sender: Some(key("sender").stream()), ..stored.clone() },
         CommandRecord { reply: r#"{"value":99}"#.into(), ..stored.clone() },
     ];
     for other in others {
@@ -162,6 +163,7 @@ pub(crate) async fn a_record_reads_back_as_it_was(store: Arc<dyn Store>) {
             sequence: head.sequence,
             reply: "{ \"\u{1f600}\" : \"\\u0000\" }".into(),
             recorded_at: Timestamp::from_micros(i64::MAX),
+            sender: Some(key("sender").stream()),
         },
         CommandRecord { reply: "".into(), recorded_at: at(i64::MIN), ..record(0, head.sequence) },
     ];

@@ -88,7 +88,7 @@ pub(crate) async fn due_entities_come_earliest_first(store: Arc<dyn Store>) {
         commit(&*store, &[draft.unit()]).await;
     }
     let due = async |now, limit| {
-        let rows = store.due(at(now), limit).await.unwrap();
+        let rows = store.due(at(now), None, limit).await.unwrap();
         rows.iter().map(|row| row.key.id().as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(due(-21, 9).await, [""; 0]);
@@ -104,4 +104,37 @@ pub(crate) async fn due_entities_come_earliest_first(store: Arc<dyn Store>) {
     }
     assert_eq!(due(100, 9).await, ["b", "a", "c", "e"]);
     assert_eq!(due(5, 9).await, ["b"]);
+}
+
+/// Each once, in order of time and then of stream id, whatever the page and however many are due at
+/// the same time.
+pub(crate) async fn due_entities_are_paged_across_equal_times(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    let keys = sorted_keys();
+    let times = [i64::MIN, 7, 7, i64::MAX, -3];
+    let mut expected = Vec::new();
+    for (number, key) in keys.iter().enumerate().rev() {
+        let wake_at = at(times[number % times.len()]);
+        commit(&*store, &[pen.begin(key).events(1).wakes(Some(wake_at)).unit()]).await;
+        expected.push((wake_at, key.stream()));
+    }
+    commit(&*store, &[pen.begin(&key("never")).events(1).unit()]).await;
+    expected.sort_unstable();
+    for (now, limit) in [(i64::MAX, 1), (i64::MAX, 2), (i64::MAX, 5), (i64::MAX, 100), (7, 3)] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.due(at(now), after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            found.extend(page.iter().map(|row| (row.wake_at.unwrap(), row.key.stream())));
+            if page.is_empty() {
+                break;
+            }
+            after = found.last().copied();
+        }
+        let due: Vec<_> = expected.iter().copied().filter(|(time, _)| *time <= at(now)).collect();
+        assert_eq!(found, due, "due at {now} in pages of {limit}");
+    }
+    // A place that no entity holds is as good as any other.
+    let after = Some((at(6), StreamId(uuid::Uuid::max())));
+    assert_eq!(store.due(at(7), after, 1).await.unwrap()[0].wake_at, Some(at(7)));
 }

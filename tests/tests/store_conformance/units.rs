@@ -5,7 +5,8 @@ use std::sync::Arc;
 use coppice_core::envelope::EventBody;
 use coppice_core::{EntityKind, Epoch, Position, Sequence};
 use coppice_persistence::{
-    CommandRecord, DocumentChange, ParkedEvent, Progress, Refusal, Store, StoreError, Unit,
+    CommandRecord, DeadLetter, DocumentChange, ParkedEvent, Progress, Refusal, Store, StoreError,
+    Unit,
 };
 use tokio::task::JoinSet;
 
@@ -216,6 +217,13 @@ pub(crate) async fn a_nul_is_kept_or_invalid(store: Arc<dyn Store>) {
             Err(StoreError::Invalid(_)) => {}
             Err(other) => panic!("{step:?}: {other:?}"),
         }
+    }
+    let letter =
+        DeadLetter { detail: "panicked at \0".into(), ..crate::dead_letters::letter(1, "t") };
+    match store.put_dead_letter(&letter).await {
+        Ok(put) => assert!(put),
+        Err(StoreError::Invalid(_)) => {}
+        Err(other) => panic!("{letter:?}: {other:?}"),
     }
     commit(&*store, &[pen.begin(&key("after")).event("1").unit()]).await;
 }

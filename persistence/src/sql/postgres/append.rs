@@ -25,7 +25,7 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// named too, as nulls.
 const CALL: &str = "CALL coppice_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
      $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
-     $27, $28, $29, $30, $31, $32, NULL, NULL, NULL, NULL)";
+     $27, $28, $29, $30, $31, $32, $33, NULL, NULL, NULL, NULL)";
 
 /// Where errors say that an answer of the procedure does not read.
 const ANSWER: &str = "coppice_append";

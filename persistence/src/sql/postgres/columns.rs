@@ -63,6 +63,7 @@ struct Commands<'a> {
     sequence: Vec<i64>,
     reply: Vec<&'a str>,
     recorded_at: Vec<i64>,
+    sender: Vec<Option<[u8; 16]>>,
 }
 
 impl<'a> Columns<'a> {
@@ -189,6 +190,7 @@ impl<'a> Commands<'a> {
         self.sequence.push(command.sequence.to_i64());
         self.reply.push(&command.reply);
         self.recorded_at.push(command.recorded_at.as_micros());
+        self.sender.push(command.sender.map(|sender| sender.0.into_bytes()));
     }
 
     fn add_to(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
@@ -197,6 +199,7 @@ impl<'a> Commands<'a> {
         arguments.add(self.body_hash.as_slice())?;
         arguments.add(self.sequence.as_slice())?;
         arguments.add(self.reply.as_slice())?;
-        arguments.add(self.recorded_at.as_slice())
+        arguments.add(self.recorded_at.as_slice())?;
+        arguments.add(self.sender.as_slice())
     }
 }

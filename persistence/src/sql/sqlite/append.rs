@@ -239,8 +239,8 @@ async fn is_written(
         return Ok(found.as_deref() == Some(last.hash.as_bytes().as_slice()));
     }
     for command in &append.commands {
-        let found: Option<(Vec<u8>, i64, String, i64)> = sqlx::query_as(
-            "SELECT body_hash, sequence, reply, recorded_at FROM commands \
+        let found: Option<(Vec<u8>, i64, String, i64, Option<Vec<u8>>)> = sqlx::query_as(
+            "SELECT body_hash, sequence, reply, recorded_at, sender FROM commands \
              WHERE stream = ? AND command_id = ?",
         )
         .bind(stream.clone())
@@ -248,11 +248,12 @@ async fn is_written(
         .fetch_optional(&mut *connection)
         .await
         .map_err(|error| classify("judging an append", error))?;
-        let same = found.is_some_and(|(body, sequence, reply, recorded_at)| {
+        let same = found.is_some_and(|(body, sequence, reply, recorded_at, sender)| {
             body == command.body_hash.0
                 && sequence == command.sequence.to_i64()
                 && reply == *command.reply
                 && recorded_at == command.recorded_at.as_micros()
+                && sender.as_deref() == command.sender.as_ref().map(|sent| &sent.0.as_bytes()[..])
         });
         if !same {
             return Ok(false);

@@ -177,9 +177,9 @@ fn write_step(text: &mut String, step: Step) {
         Step::AddCommands(count) => {
             text.push_str(
                 "INSERT INTO commands \
-                 (stream, command_id, body_hash, sequence, reply, recorded_at) VALUES ",
+                 (stream, command_id, body_hash, sequence, reply, recorded_at, sender) VALUES ",
             );
-            rows(text, 6, count);
+            rows(text, 7, count);
             text.push(';');
         }
         Step::AddBatch => {
@@ -316,6 +316,7 @@ fn bind_commands(
             to.add(command.sequence.to_i64())?;
             to.add(command.reply.as_ref().to_owned())?;
             to.add(command.recorded_at.as_micros())?;
+            to.add(command.sender.map(|sender| sender.0.as_bytes().to_vec()))?;
         }
     }
     Ok(())

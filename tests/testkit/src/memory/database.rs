@@ -8,10 +8,12 @@ use coppice_core::{
     StreamId, TenantId, Timestamp,
 };
 use coppice_persistence::{
-    ApiKeyRow, BatchRow, CommandRecord, EntityRow, ParkedEvent, Refusal, Snapshot, StoreError,
-    StreamAppend, Unit, UnitOutcome, chain,
+    ApiKeyRow, BatchRow, CommandRecord, EntityRow, MessageRef, ParkedEvent, Refusal, Snapshot,
+    StoreError, StreamAppend, Unit, UnitOutcome, chain,
 };
 use uuid::Uuid;
+
+use super::deliveries::Letters;
 
 /// Everything that is stored.
 #[derive(Debug, Default)]
@@ -31,6 +33,9 @@ pub(super) struct Database {
     pub(super) documents: BTreeMap<(String, TenantId, String), String>,
     pub(super) tenants: BTreeMap<TenantId, String>,
     pub(super) api_keys: BTreeMap<Uuid, ApiKeyRow>,
+    /// How often each message was tried, and when last.
+    pub(super) attempts: BTreeMap<MessageRef, (u32, Timestamp)>,
+    pub(super) dead_letters: Letters,
 }
 
 /// One stream. It may have command records and yet no events, and then no row.

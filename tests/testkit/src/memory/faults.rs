@@ -45,6 +45,21 @@ pub enum Point {
     ReadModels,
     /// Before tenants and keys are read or written.
     Directory,
+    /// Tries are to be counted or forgotten; nothing is written yet.
+    BeforeAttempts,
+    /// Tries are counted or forgotten, durably; the caller doesn't know yet.
+    AfterAttempts,
+    /// Before dead letters are read or written.
+    DeadLetters,
+}
+
+impl Point {
+    const fn is_after_a_write(self) -> bool {
+        matches!(
+            self,
+            Self::AfterAppendBeforeAnswer | Self::AfterAdvanceBeforeAnswer | Self::AfterAttempts
+        )
+    }
 }
 
 /// What happens to a call at a point.
@@ -135,9 +150,8 @@ impl Faults {
     /// # Panics
     /// For [`Action::Full`] after a write.
     pub fn arm(&self, point: Point, action: Action, times: Times) {
-        let after_a_write =
-            matches!(point, Point::AfterAppendBeforeAnswer | Point::AfterAdvanceBeforeAnswer);
-        assert!(!(after_a_write && action == Action::Full), "a full store has written nothing");
+        let full_after_a_write = point.is_after_a_write() && action == Action::Full;
+        assert!(!full_after_a_write, "a full store has written nothing");
         let effect = match action {
             Action::Unavailable => Effect::Unavailable,
             Action::Full => Effect::Full,

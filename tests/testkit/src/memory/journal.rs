@@ -5,7 +5,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
 use coppice_persistence::{
-    BatchRow, CommandRecord, EntityRow, Journal, StoreError, Unit, UnitOutcome,
+    BatchRow, CommandRecord, EntityRow, Journal, LATER_RECORDS_MAX, StoreError, Unit, UnitOutcome,
 };
 
 use super::MemoryStore;
@@ -95,13 +95,23 @@ impl Journal for MemoryStore {
         Ok(database.rows_after(after).filter(|row| row.owes).take(limit).cloned().collect())
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<EntityRow>, StoreError> {
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<(Timestamp, StreamId)>,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
         self.faults.pass(Point::Scan, "scanning due entities").await?;
         let mut rows: Vec<_> = self
             .database
             .lock()
             .rows_after(None)
-            .filter(|row| row.wake_at.is_some_and(|wake_at| wake_at <= now))
+            .filter(|row| {
+                row.wake_at.is_some_and(|wake_at| {
+                    let place = (wake_at, row.key.stream());
+                    wake_at <= now && after.is_none_or(|after| place > after)
+                })
+            })
             .cloned()
             .collect();
         // Stable, so that timers due together come in order of stream id.
@@ -118,6 +128,10 @@ impl Journal for MemoryStore {
 }
 
 impl Database {
+    pub(super) fn row(&self, stream: StreamId) -> Option<&EntityRow> {
+        self.streams.get(&stream).and_then(|stream| stream.row.as_ref())
+    }
+
     fn rows_after(&self, after: Option<StreamId>) -> impl Iterator<Item = &EntityRow> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.streams.range((start, Bound::Unbounded)).filter_map(|(_, stream)| stream.row.as_ref())
@@ -125,10 +139,22 @@ impl Database {
 
     fn drop_commands(&mut self, before: Timestamp, limit: usize) -> u64 {
         let mut dropped = Vec::new();
-        for (number, id) in self.commands.iter().take(limit) {
+        let mut later = 0;
+        for (number, id) in &self.commands {
+            if dropped.len() == limit || later == LATER_RECORDS_MAX {
+                break;
+            }
             let stream = self.streams.get(id);
-            let record = stream.and_then(|stream| stream.commands.get(number));
-            if record.is_some_and(|record| record.recorded_at < before) {
+            let Some(record) = stream.and_then(|stream| stream.commands.get(number)) else {
+                continue;
+            };
+            if record.recorded_at >= before {
+                later += 1;
+                continue;
+            }
+            later = 0;
+            let owes = |row: &EntityRow| row.owes;
+            if !record.sender.is_some_and(|sender| self.row(sender).is_some_and(owes)) {
                 dropped.push((*number, *id));
             }
         }

@@ -7,6 +7,7 @@
 //! **Deliberately absent:** durability. What is written is written.
 
 mod database;
+mod deliveries;
 mod directory;
 pub mod faults;
 mod journal;

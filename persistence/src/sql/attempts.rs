@@ -1,0 +1,197 @@
+//! Counts of tries, in the journal's database: they wait for the disk as appends do.
+//!
+//! Each call hands its messages over in order and each of them once, so that calls that meet on
+//! PostgreSQL lock rows in the same order, and none updates a row twice in one statement, which it
+//! refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use coppice_core::Timestamp;
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+
+use super::db::{Db, limit_of, writing};
+use super::{SqlStore, postgres, rows, sqlite};
+use crate::error::StoreError;
+use crate::store::{Attempts, MessageRef};
+
+/// The most messages of one statement. On SQLite each number of rows is a statement of its own in
+/// the writer's cache, so there are no more of them than the append has of each of its steps.
+const MESSAGES_MAX: usize = 64;
+
+/// Stream, message, count.
+type CountTuple = (Vec<u8>, Vec<u8>, i64);
+
+#[async_trait]
+impl Attempts for SqlStore {
+    async fn count_attempts(
+        &self,
+        messages: &[MessageRef],
+        at: Timestamp,
+    ) -> Result<Vec<u32>, StoreError> {
+        let mut tries: BTreeMap<MessageRef, i64> = BTreeMap::new();
+        for message in messages {
+            *tries.entry(*message).or_default() += 1;
+        }
+        let tries: Vec<_> = tries.into_iter().collect();
+        let mut counts = BTreeMap::new();
+        for chunk in tries.chunks(MESSAGES_MAX) {
+            for row in self.count(chunk, at).await? {
+                let (message, count) = counted(&row)?;
+                counts.insert(message, count);
+            }
+        }
+        messages
+            .iter()
+            .map(|message| counts.get(message).copied())
+            .collect::<Option<_>>()
+            .ok_or_else(|| rows::unreadable("attempts", "a count is missing"))
+    }
+
+    async fn drop_attempts(&self, messages: &[MessageRef]) -> Result<(), StoreError> {
+        let messages: BTreeSet<MessageRef> = messages.iter().copied().collect();
+        let messages: Vec<_> = messages.into_iter().collect();
+        for chunk in messages.chunks(MESSAGES_MAX) {
+            let during = "dropping counts of tries";
+            match &self.journal {
+                Db::Sqlite { write, .. } => drop_on_sqlite(write, chunk)
+                    .await
+                    .map_err(|error| sqlite::classify(during, error))?,
+                Db::Postgres(pool) => drop_on_postgres(pool, chunk)
+                    .await
+                    .map_err(|error| postgres::classify(during, error))?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn drop_stale_attempts(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        // The time stands twice: a row that was counted while the deletion waited for it is looked
+        // at again on PostgreSQL, by the outer condition only.
+        let text = "DELETE FROM attempts WHERE touched_at < $1 AND (stream, message) IN \
+             (SELECT a.stream, a.message FROM attempts a WHERE a.touched_at < $1 AND NOT COALESCE(\
+             (SELECT e.owes OR e.wake_at IS NOT NULL FROM entities e WHERE e.stream = a.stream), \
+             FALSE) ORDER BY a.stream, a.message LIMIT $2)";
+        writing!(&self.journal, "dropping stale counts of tries", pool => {
+            sqlx::query(text)
+                .bind(before.as_micros())
+                .bind(limit_of(limit))
+                .execute(pool)
+                .await
+                .map(|result| result.rows_affected())
+        })
+    }
+}
+
+impl SqlStore {
+    async fn count(
+        &self,
+        tries: &[(MessageRef, i64)],
+        at: Timestamp,
+    ) -> Result<Vec<CountTuple>, StoreError> {
+        let during = "counting tries";
+        match &self.journal {
+            Db::Sqlite { write, .. } => count_on_sqlite(write, tries, at)
+                .await
+                .map_err(|error| sqlite::classify(during, error)),
+            Db::Postgres(pool) => count_on_postgres(pool, tries, at)
+                .await
+                .map_err(|error| postgres::classify(during, error)),
+        }
+    }
+}
+
+async fn count_on_sqlite(
+    pool: &SqlitePool,
+    tries: &[(MessageRef, i64)],
+    at: Timestamp,
+) -> Result<Vec<CountTuple>, sqlx::Error> {
+    let text = format!(
+        "INSERT INTO attempts (stream, message, count, touched_at) VALUES {} \
+         ON CONFLICT (stream, message) DO UPDATE SET count = count + excluded.count, \
+         touched_at = excluded.touched_at RETURNING stream, message, count",
+        vec!["(?,?,?,?)"; tries.len()].join(",")
+    );
+    let mut query = sqlx::query_as(AssertSqlSafe(text));
+    for (message, times) in tries {
+        query = query
+            .bind(message.stream.0.as_bytes().to_vec())
+            .bind(message.message.as_bytes().to_vec())
+            .bind(*times)
+            .bind(at.as_micros());
+    }
+    query.fetch_all(pool).await
+}
+
+async fn count_on_postgres(
+    pool: &PgPool,
+    tries: &[(MessageRef, i64)],
+    at: Timestamp,
+) -> Result<Vec<CountTuple>, sqlx::Error> {
+    let (messages, times): (Vec<MessageRef>, Vec<i64>) = tries.iter().copied().unzip();
+    let (streams, ids) = columns(&messages);
+    sqlx::query_as(
+        "INSERT INTO attempts (stream, message, count, touched_at) \
+         SELECT v.stream, v.message, v.times, $4 \
+         FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS v (stream, message, times) \
+         ON CONFLICT (stream, message) DO UPDATE SET count = attempts.count + excluded.count, \
+         touched_at = excluded.touched_at RETURNING stream, message, count",
+    )
+    .bind(streams)
+    .bind(ids)
+    .bind(times)
+    .bind(at.as_micros())
+    .fetch_all(pool)
+    .await
+}
+
+async fn drop_on_sqlite(pool: &SqlitePool, messages: &[MessageRef]) -> Result<(), sqlx::Error> {
+    let text = format!(
+        "DELETE FROM attempts WHERE (stream, message) IN (VALUES {})",
+        vec!["(?,?)"; messages.len()].join(",")
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for message in messages {
+        query = query
+            .bind(message.stream.0.as_bytes().to_vec())
+            .bind(message.message.as_bytes().to_vec());
+    }
+    query.execute(pool).await.map(drop)
+}
+
+async fn drop_on_postgres(pool: &PgPool, messages: &[MessageRef]) -> Result<(), sqlx::Error> {
+    let (streams, ids) = columns(messages);
+    // Locked in order first: a deletion by itself takes rows as they lie.
+    sqlx::query(
+        "DELETE FROM attempts WHERE (stream, message) IN (SELECT a.stream, a.message \
+         FROM attempts a JOIN unnest($1::BYTEA[], $2::BYTEA[]) AS v (stream, message) \
+         ON a.stream = v.stream AND a.message = v.message \
+         ORDER BY a.stream, a.message FOR UPDATE OF a)",
+    )
+    .bind(streams)
+    .bind(ids)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Messages as PostgreSQL takes them: an array per column.
+fn columns(messages: &[MessageRef]) -> (Vec<[u8; 16]>, Vec<[u8; 16]>) {
+    messages
+        .iter()
+        .map(|message| (message.stream.0.into_bytes(), message.message.into_bytes()))
+        .unzip()
+}
+
+fn counted(row: &CountTuple) -> Result<(MessageRef, u32), StoreError> {
+    let message = MessageRef {
+        stream: rows::stream("attempts", &row.0)?,
+        message: rows::uuid("attempts", &row.1)?,
+    };
+    let count = u32::try_from(row.2).map_err(|error| rows::unreadable("attempts", error))?;
+    Ok((message, count))
+}

@@ -1,0 +1,51 @@
+//! What a database holds once the process that wrote it is gone.
+
+use crate::attempts::message;
+use crate::backend::Opened;
+use crate::dead_letters::letter;
+use crate::fixture::*;
+
+/// Counts go on from where they were.
+pub(crate) async fn counts_survive_reconnecting(opened: Opened) {
+    let all = [1, 2].map(|number| message(&key("x"), number));
+    opened.store.count_attempts(&[all[0], all[1], all[0]], NOW).await.unwrap();
+    let opened = opened.again().await;
+    assert_eq!(opened.store.count_attempts(&all, NOW).await.unwrap(), [3, 2]);
+    opened.store.drop_attempts(&all[..1]).await.unwrap();
+    let opened = opened.again().await;
+    assert_eq!(opened.store.count_attempts(&all, NOW).await.unwrap(), [1, 3]);
+}
+
+/// Letters are there as they were, and numbers go on behind those that are gone.
+pub(crate) async fn letters_survive_reconnecting(opened: Opened) {
+    for number in 1..=3 {
+        assert!(opened.store.put_dead_letter(&letter(number, "acme")).await.unwrap());
+    }
+    let before = opened.store.dead_letters(None, 0, 9).await.unwrap();
+    opened.store.remove_dead_letter(before[2].id).await.unwrap();
+    let opened = opened.again().await;
+    assert_eq!(opened.store.dead_letters(None, 0, 9).await.unwrap(), before[..2]);
+    assert!(!opened.store.put_dead_letter(&letter(1, "acme")).await.unwrap());
+    assert!(opened.store.put_dead_letter(&letter(4, "acme")).await.unwrap());
+    let after = opened.store.dead_letters(None, before[2].number, 9).await.unwrap();
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].id, letter(4, "acme").id);
+}
+
+/// A record's sender, and whether the sender owes.
+pub(crate) async fn senders_survive_reconnecting(opened: Opened) {
+    let pen = claim(&*opened.store, "a").await;
+    let sender = pen.begin(&key("sender")).event("1").owes(true);
+    let sent = coppice_persistence::CommandRecord {
+        sender: Some(key("sender").stream()),
+        ..record(1, coppice_core::Sequence(0))
+    };
+    let units = [sender.unit(), pen.begin(&key("c")).record(sent.clone()).command(2).unit()];
+    commit(&*opened.store, &units).await;
+    let opened = opened.again().await;
+    let recent = opened.store.recent_commands(&key("c"), 9).await.unwrap();
+    assert_eq!(recent.last(), Some(&sent));
+    assert_eq!(opened.store.drop_commands(at(i64::MAX), 9).await.unwrap(), 1);
+    let found = opened.store.command(&key("c"), sent.command_id).await.unwrap();
+    assert_eq!(found, Some(sent));
+}
