@@ -91,6 +91,7 @@ macro_rules! suites {
             }
             cancellation {
                 a_dropped_append_is_found_out_by_handing_it_in_again
+                a_dropped_count_is_counted_at_most_once
                 a_dropped_claim_leaves_the_shards_claimable
                 a_dropped_step_is_taken_whole_or_not_at_all
                 what_is_acknowledged_after_dropped_calls_stays

@@ -150,8 +150,10 @@ async fn count_on_postgres(
 }
 
 async fn drop_on_sqlite(pool: &SqlitePool, messages: &[MessageRef]) -> Result<(), sqlx::Error> {
+    // From a subquery: SQLite doesn't look bare VALUES up in an index, but reads the whole table.
     let text = format!(
-        "DELETE FROM attempts WHERE (stream, message) IN (VALUES {})",
+        "DELETE FROM attempts WHERE (stream, message) IN \
+         (SELECT column1, column2 FROM (VALUES {}))",
         vec!["(?,?)"; messages.len()].join(",")
     );
     let mut query = sqlx::query(AssertSqlSafe(text));

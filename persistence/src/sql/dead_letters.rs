@@ -124,3 +124,44 @@ fn letter(row: LetterTuple) -> Result<DeadLetter, StoreError> {
         at: Timestamp::from_micros(row.12),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> LetterTuple {
+        let [tenant, kind, id] = ["acme", "counter", "c"].map(str::to_owned);
+        let [letter_kind, name] = ["timer", "t"].map(str::to_owned);
+        let (reason, detail) = ("refused".to_owned(), String::new());
+        let (id_bytes, message) = (vec![1; 16], vec![2; 16]);
+        (7, id_bytes, tenant, kind, id, message, letter_kind, name, None, reason, detail, 3, 0)
+    }
+
+    #[test]
+    fn a_row_reads_as_the_letter_that_it_was() {
+        let read = letter(row()).unwrap();
+        assert_eq!((read.number, read.attempts), (7, 3));
+        assert_eq!((read.kind, read.reason), (LetterKind::Timer, LetterReason::Refused));
+        assert_eq!(read.key.to_string(), "acme/counter/c");
+    }
+
+    #[test]
+    fn a_row_that_does_not_read_is_an_error_with_what_is_wrong() {
+        type Break = fn(&mut LetterTuple);
+        let breaks: [(Break, &str); 6] = [
+            (|row| row.1.truncate(15), "16"),
+            (|row| row.2.clear(), "tenant"),
+            (|row| row.5.clear(), "16"),
+            (|row| row.6 = "moods".to_owned(), "moods is no kind"),
+            (|row| row.9 = "whim".to_owned(), "whim is no reason"),
+            (|row| row.11 = -1, "range"),
+        ];
+        for (break_it, what) in breaks {
+            let mut row = row();
+            break_it(&mut row);
+            let error = letter(row).unwrap_err();
+            assert!(matches!(error, StoreError::Unreadable { .. }), "{error:?}");
+            assert!(error.to_string().contains(what), "{error} names no {what}");
+        }
+    }
+}

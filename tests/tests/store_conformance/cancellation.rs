@@ -52,6 +52,19 @@ pub(crate) async fn a_dropped_append_is_found_out_by_handing_it_in_again(store: 
     }
 }
 
+/// A dropped call has counted once or not at all, and loses nobody else's count.
+pub(crate) async fn a_dropped_count_is_counted_at_most_once(store: Arc<dyn Store>) {
+    let messages: Vec<_> = (0..70).map(|n| crate::attempts::message(&key("x"), n)).collect();
+    let (mut least, mut most) = (0, 0);
+    for call in 0..CALLS {
+        drop_after(LATER * call, store.count_attempts(&messages, NOW)).await;
+        let counts = store.count_attempts(&messages, NOW).await.unwrap();
+        (least, most) = (least + 1, most + 2);
+        assert!(counts.iter().all(|count| (least..=most).contains(count)), "{call}: {counts:?}");
+        least = counts.into_iter().min().unwrap_or(0);
+    }
+}
+
 /// Dropped steps of a subscription: the offset tells whether they were taken.
 pub(crate) async fn a_dropped_step_is_taken_whole_or_not_at_all(store: Arc<dyn Store>) {
     let mut offset = 0;

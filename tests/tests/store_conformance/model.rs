@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use coppice_core::hash::sha256;
 use coppice_core::{Sequence, StreamHead, StreamId, StreamKey};
-use coppice_persistence::{CommandRecord, EntityRow, Journal, Store, StreamAppend, Unit};
+use coppice_persistence::{
+    Attempts, CommandRecord, Journal, MessageRef, Store, StreamAppend, Unit,
+};
 use coppice_testkit::{MemoryStore, Random};
 
 use crate::fixture::*;
@@ -69,11 +71,14 @@ impl History {
         if self.random.chance(30) {
             self.former = std::mem::replace(&mut self.pen, claim_both(store, model, "a").await);
         }
-        if self.random.chance(30) {
+        if self.random.chance(60) {
             let before = at(self.random.below(2_000).cast_signed());
             let limit = usize::try_from(self.random.below(5)).unwrap();
             let dropped = store.drop_commands(before, limit).await.unwrap();
             assert_eq!(dropped, model.drop_commands(before, limit).await.unwrap(), "{what}");
+        }
+        if self.random.chance(200) {
+            self.attempts(store, model, what).await;
         }
         let units = self.units();
         let outcomes = store.append(&units).await.unwrap();
@@ -91,6 +96,35 @@ impl History {
             }
         }
         self.past.extend(units);
+    }
+
+    /// Tries of messages: counted, forgotten, swept.
+    async fn attempts(&mut self, store: &dyn Store, model: &MemoryStore, what: &str) {
+        let messages: Vec<_> = (0..self.random.below(6)).map(|_| self.message()).collect();
+        let time = at(self.random.below(100).cast_signed());
+        if self.random.chance(700) {
+            let counts = store.count_attempts(&messages, time).await.unwrap();
+            assert_eq!(counts, model.count_attempts(&messages, time).await.unwrap(), "{what}");
+        } else if self.random.chance(500) {
+            store.drop_attempts(&messages).await.unwrap();
+            model.drop_attempts(&messages).await.unwrap();
+        } else {
+            // All or nothing: which ones go of those that are stale isn't promised.
+            let limit = if self.random.chance(900) { usize::MAX } else { 0 };
+            let dropped = store.drop_stale_attempts(time, limit).await.unwrap();
+            let in_model = model.drop_stale_attempts(time, limit).await.unwrap();
+            assert_eq!(dropped, in_model, "{what}");
+        }
+    }
+
+    fn message(&mut self) -> MessageRef {
+        let number = self.random.below(3);
+        crate::attempts::message(&self.stream(), number.into())
+    }
+
+    fn stream(&mut self) -> StreamKey {
+        let index = self.random.below(self.keys.len() as u64);
+        self.keys[usize::try_from(index).unwrap()].clone()
     }
 
     /// Units over distinct streams: some repeated, some linked, some wrong.
@@ -170,7 +204,8 @@ impl History {
         }
         // Times grow with the numbers, as the order of dropping relies on.
         let recorded_at = at(i64::try_from(self.command_next).unwrap());
-        CommandRecord { recorded_at, ..record(number, sequence) }
+        let sender = self.random.chance(400).then(|| self.stream().stream());
+        CommandRecord { recorded_at, sender, ..record(number, sequence) }
     }
 }
 
@@ -183,12 +218,13 @@ async fn compare(store: &dyn Store, model: &MemoryStore, what: &str) {
     let owing = store.owing(None, 1_000).await.unwrap();
     assert_eq!(owing, model.owing(None, 1_000).await.unwrap(), "{what}");
     for now in [0, 50, 100] {
-        let due = |mut rows: Vec<EntityRow>| {
-            rows.sort_by_key(|row| (row.wake_at, row.key.stream()));
-            rows
-        };
-        let found = due(store.due(at(now), None, 1_000).await.unwrap());
-        assert_eq!(found, due(model.due(at(now), None, 1_000).await.unwrap()), "{what}");
+        let found = store.due(at(now), None, 1_000).await.unwrap();
+        assert_eq!(found, model.due(at(now), None, 1_000).await.unwrap(), "{what}");
+        for row in &found {
+            let after = row.wake_at.map(|wake_at| (wake_at, row.key.stream()));
+            let behind = store.due(at(now), after, 2).await.unwrap();
+            assert_eq!(behind, model.due(at(now), after, 2).await.unwrap(), "{what}");
+        }
     }
     for row in rows {
         let recent = store.recent_commands(&row.key, 1_000).await.unwrap();

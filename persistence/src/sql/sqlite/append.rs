@@ -8,7 +8,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coppice_core::{EventRecord, Hash, Position, StreamHead};
-use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::checkpoint::Checkpoints;
@@ -16,7 +16,7 @@ use super::classify;
 use super::script::{BatchHeader, Script, Scripts};
 use crate::chain::batch_hash;
 use crate::error::StoreError;
-use crate::sql::rows;
+use crate::sql::rows::{self, COMMAND_COLUMNS, CommandTuple};
 use crate::store::{Refusal, StreamAppend, Unit, UnitOutcome};
 
 /// How often a batch is written as one and judged: the second script leaves out what was refused,
@@ -239,16 +239,15 @@ async fn is_written(
         return Ok(found.as_deref() == Some(last.hash.as_bytes().as_slice()));
     }
     for command in &append.commands {
-        let found: Option<(Vec<u8>, i64, String, i64, Option<Vec<u8>>)> = sqlx::query_as(
-            "SELECT body_hash, sequence, reply, recorded_at, sender FROM commands \
-             WHERE stream = ? AND command_id = ?",
-        )
-        .bind(stream.clone())
-        .bind(command.command_id.0.as_bytes().to_vec())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(|error| classify("judging an append", error))?;
-        let same = found.is_some_and(|(body, sequence, reply, recorded_at, sender)| {
+        let text =
+            format!("SELECT {COMMAND_COLUMNS} FROM commands WHERE stream = ? AND command_id = ?");
+        let found: Option<CommandTuple> = sqlx::query_as(AssertSqlSafe(text))
+            .bind(stream.clone())
+            .bind(command.command_id.0.as_bytes().to_vec())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(|error| classify("judging an append", error))?;
+        let same = found.is_some_and(|(_, body, sequence, reply, recorded_at, sender)| {
             body == command.body_hash.0
                 && sequence == command.sequence.to_i64()
                 && reply == *command.reply

@@ -9,8 +9,8 @@ use coppice_core::{
     TenantId, Timestamp,
 };
 use coppice_persistence::{
-    ClaimOutcome, Journal, Leases, ShardClaim, Snapshots, StoreError, StreamAppend, Unit,
-    UnitOutcome,
+    Attempts, ClaimOutcome, DeadLetters, Journal, Leases, MessageRef, ShardClaim, Snapshots,
+    StoreError, StreamAppend, Unit, UnitOutcome,
 };
 use uuid::Uuid;
 
@@ -154,6 +154,36 @@ async fn reads_and_snapshots_fail_at_their_own_points() {
     assert!(is_unavailable(&store.snapshot(&key()).await));
     assert!(is_unavailable(&store.save_snapshots(&[]).await));
     assert!(store.save_snapshots(&[]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_try_is_counted_before_its_answer_is_lost() {
+    let store = MemoryStore::default();
+    let message = MessageRef { stream: key().stream(), message: Uuid::nil() };
+    let count = async || store.count_attempts(&[message], Timestamp::EPOCH).await;
+    store.faults().arm(Point::BeforeAttempts, Action::Full, Times::Next(1));
+    assert!(matches!(count().await, Err(StoreError::Full)));
+    assert_eq!(count().await.unwrap(), [1]);
+    store.faults().arm(Point::AfterAttempts, Action::Unavailable, Times::Next(1));
+    assert!(is_unavailable(&count().await));
+    assert_eq!(count().await.unwrap(), [3]);
+    store.faults().arm(Point::AfterAttempts, Action::Unavailable, Times::Next(1));
+    assert!(is_unavailable(&store.drop_attempts(&[message]).await));
+    assert_eq!(count().await.unwrap(), [1]);
+    store.faults().arm(Point::BeforeAttempts, Action::Unavailable, Times::Next(1));
+    let later = Timestamp::from_micros(1);
+    assert!(is_unavailable(&store.drop_stale_attempts(later, 9).await));
+    assert_eq!(store.drop_stale_attempts(later, 9).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn letters_fail_at_their_own_point() {
+    let store = MemoryStore::default();
+    store.faults().arm(Point::DeadLetters, Action::Unavailable, Times::Next(3));
+    assert!(is_unavailable(&store.dead_letter(Uuid::nil()).await));
+    assert!(is_unavailable(&store.dead_letters(None, 0, 9).await));
+    assert!(is_unavailable(&store.remove_dead_letter(Uuid::nil()).await));
+    assert!(store.dead_letters(None, 0, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
