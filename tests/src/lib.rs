@@ -3,6 +3,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "test support panics where a test should fail")]
 
+pub mod bell;
 pub mod clients;
 pub mod node;
 pub mod profile;

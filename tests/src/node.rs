@@ -83,6 +83,7 @@ pub fn add(counter: &str, n: i64, key: Option<&str>) -> Request {
         command_id,
         keyed: key.is_some(),
         correlation: CorrelationId(Uuid::now_v7()),
+        sender: None,
         deadline: Instant::now() + PATIENCE,
     }
 }

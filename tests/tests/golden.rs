@@ -5,11 +5,11 @@
 
 use coppice_core::envelope::EventBody;
 use coppice_core::{
-    CommandId, CorrelationId, Entity, EventRecord, Hash, Position, StreamHead, StreamKey,
-    SubjectId, Timestamp,
+    CommandId, CorrelationId, EffectMode, Entity, EventRecord, Hash, Position, StreamHead,
+    StreamKey, SubjectId, TimerId, Timestamp,
 };
-use coppice_domain::example::Counter;
 use coppice_domain::example::counter::State;
+use coppice_domain::example::{Alarm, Counter, alarm};
 use coppice_persistence::{chain, snapshot};
 use coppice_tests::node::{route, tenant};
 use coppice_tests::running::stream_key;
@@ -45,6 +45,28 @@ fn full_body() -> EventBody {
         key_id: Some("key_1".into()),
         ..body()
     }
+}
+
+#[test]
+fn an_alarms_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(Alarm::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
+    let at = |micros| Timestamp::from_micros(micros);
+    let set = |name: &str, due| {
+        alarm::Event::TimerSet(alarm::TimerSet {
+            timer: TimerId(name.into()),
+            due: at(due),
+            grace_ms: Some(5),
+            mode: EffectMode::AtMostOnce,
+            counter: Some("cups".to_owned()),
+        })
+    };
+    let rung = alarm::Rung { timer: TimerId("a".into()), due: at(300) };
+    let events = [set("a", 300), set("b", 70_000), alarm::Event::Rung(rung)];
+    let state = events.iter().fold(alarm::State::default(), Alarm::evolve);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden = "01016201050101046375707302020662656c6c2d31000462656c6c227b2274696d6572223a2261222c22647565223a3330302c226e756d626572223a317d010674656c6c2d310106656e746974793d7b226b696e64223a22636f756e746572222c226964223a2263757073222c22636f6d6d616e64223a22616464222c22626f6479223a7b226e223a317d7d00010162fce022020001000000";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<alarm::State>(&encoded).unwrap(), state);
 }
 
 #[test]

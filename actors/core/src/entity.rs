@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::hash::Hasher;
 use crate::ids::{CommandId, CorrelationId, Sequence, StreamKey, SubjectId};
-use crate::pending::Pending;
+use crate::pending::{EffectId, EffectOutcome, Pending, TimerId};
 use crate::time::Timestamp;
 
 /// What a decision may know besides state and command.
@@ -228,6 +228,31 @@ pub trait Entity: Send + Sync + Sized + 'static {
     /// What the outside still owes the entity, kept in its state so that asking costs nothing.
     fn pending(_state: &Self::State) -> &Pending {
         Pending::none()
+    }
+
+    /// The command that a due timer becomes. `due` is when it was due; `now` in the command's
+    /// context may be much later, after the node was down, and what a late timer means is the
+    /// kind's to say. The accepted command must clear the timer or set it anew.
+    fn on_timer(_state: &Self::State, _timer: &TimerId, _due: Timestamp) -> Option<Self::Command> {
+        None
+    }
+
+    /// The command that the outcome of an outstanding effect becomes; the accepted command must
+    /// take the effect off. `None` for [`EffectOutcome::Unknown`] leaves it to an operator: the
+    /// effect stays outstanding and waits among the dead letters. For other outcomes `None` is a
+    /// mistake of the kind, with the same consequence.
+    fn on_effect(
+        _state: &Self::State,
+        _effect: &EffectId,
+        _outcome: &EffectOutcome,
+    ) -> Option<Self::Command> {
+        None
+    }
+
+    /// Whose personal data a command's body holds. Such a body is never kept among the dead
+    /// letters, so that destroying the subject's key erases all there is.
+    fn subject(_command: &Self::Command) -> Option<&SubjectId> {
+        None
     }
 
     /// What a reader is shown.

@@ -29,6 +29,6 @@ pub use ids::{
     CommandId, CorrelationId, EntityId, EntityKind, Epoch, EventId, InvalidId, Position, Sequence,
     ShardId, StreamId, StreamKey, SubjectId, TenantId,
 };
-pub use pending::{Effect, EffectId, EffectMode, Pending, TimerId};
+pub use pending::{Effect, EffectId, EffectMode, EffectOutcome, Outstanding, Pending, TimerId};
 pub use sensitive::Sensitive;
 pub use time::Timestamp;

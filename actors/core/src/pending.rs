@@ -34,6 +34,40 @@ pub enum EffectMode {
     AtMostOnce,
 }
 
+/// What became of an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectOutcome {
+    /// It was carried out.
+    Done {
+        /// What the outside answered, JSON text.
+        response: Box<str>,
+    },
+    /// It took no effect and won't be tried again.
+    Failed {
+        /// A stable code: the handler's, or `discarded` where an operator gave it up.
+        code: Box<str>,
+        /// The same for people.
+        detail: Box<str>,
+    },
+    /// It may have taken effect, and won't be tried again.
+    Unknown {
+        /// What is known, for people.
+        detail: Box<str>,
+    },
+}
+
+/// An outstanding effect as it is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outstanding<'a> {
+    /// Which of the entity's effects.
+    pub id: &'a EffectId,
+    /// The how-manieth effect of the entity it is: one that takes the place of another of the
+    /// same id has another ordinal.
+    pub ordinal: u64,
+    /// What is to be done.
+    pub effect: &'a Effect,
+}
+
 /// One outstanding call to the outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -111,7 +145,13 @@ impl Pending {
         }
     }
 
-    /// Whether an effect is outstanding.
+    /// The ordinal of an outstanding effect.
+    #[must_use]
+    pub fn ordinal(&self, id: &EffectId) -> Option<u64> {
+        self.effects.get(id).map(|(ordinal, _)| *ordinal)
+    }
+
+    /// The outstanding effect of an id.
     #[must_use]
     pub fn effect(&self, id: &EffectId) -> Option<&Effect> {
         self.effects.get(id).map(|(_, effect)| effect)
@@ -135,9 +175,9 @@ impl Pending {
         self.timers_by_due.first().map(|(due, _)| *due)
     }
 
-    /// Timers that are due at `now`, earliest first.
-    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &TimerId> {
-        self.timers_by_due.iter().take_while(move |(due, _)| *due <= now).map(|(_, id)| id)
+    /// Every timer with when it is due, earliest first.
+    pub fn timers(&self) -> impl Iterator<Item = (Timestamp, &TimerId)> {
+        self.timers_by_due.iter().map(|(due, id)| (*due, id))
     }
 
     /// A mark to hand to [`Pending::added_since`] later.
@@ -147,10 +187,13 @@ impl Pending {
     }
 
     /// The outstanding effects added since the mark, in order; all of them since mark 0.
-    pub fn added_since(&self, mark: u64) -> impl Iterator<Item = (&EffectId, &Effect)> {
-        self.effects_by_ordinal
-            .range((Bound::Included(mark), Bound::Unbounded))
-            .filter_map(|(_, id)| self.effects.get(id).map(|(_, effect)| (id, effect)))
+    pub fn added_since(&self, mark: u64) -> impl Iterator<Item = Outstanding<'_>> {
+        self.effects_by_ordinal.range((Bound::Included(mark), Bound::Unbounded)).filter_map(
+            |(ordinal, id)| {
+                let (_, effect) = self.effects.get(id)?;
+                Some(Outstanding { id, ordinal: *ordinal, effect })
+            },
+        )
     }
 }
 
@@ -252,7 +295,7 @@ mod tests {
             after.iter().for_each(|id| apply(&mut pending, &Step::Add(*id)));
             let expected: BTreeSet<_> = after.iter().map(u8::to_string).collect();
             let found: BTreeSet<_> =
-                pending.added_since(mark).map(|(id, _)| id.0.to_string()).collect();
+                pending.added_since(mark).map(|added| added.id.0.to_string()).collect();
             prop_assert_eq!(found, expected);
         }
     }

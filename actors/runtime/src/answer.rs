@@ -4,7 +4,7 @@
 //! `unknown`, and a timeout is `unknown`.
 
 use bytes::Bytes;
-use coppice_core::{CommandId, CorrelationId, EntityId, Sequence, TenantId};
+use coppice_core::{CommandId, CorrelationId, EntityId, Sequence, StreamId, TenantId};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ pub struct Request {
     pub keyed: bool,
     /// The conversation it belongs to.
     pub correlation: CorrelationId,
+    /// The entity that sends it as an effect; `None` for a caller from outside.
+    pub sender: Option<StreamId>,
     /// After this the command is no longer started.
     pub deadline: Instant,
 }
@@ -97,6 +99,15 @@ pub enum Failure {
     /// The entity's own code crashed on the command.
     #[error("the entity crashed on the command")]
     Crashed,
+    /// The command crashed the entity again and again and is out of delivery.
+    #[error("the command crashed the entity again and again and is out of delivery")]
+    MessageQuarantined,
+    /// The entity crashed too often and is out of service.
+    #[error("the entity crashed too often and is out of service")]
+    EntityQuarantined,
+    /// The kind has no command for a timer or an outcome.
+    #[error("the kind has no command for it")]
+    Undigested,
     /// The deadline passed before the command was started.
     #[error("the deadline passed before the command was started")]
     DeadlineExceeded,
@@ -143,6 +154,9 @@ impl Failure {
             | Self::ResidentsFull
             | Self::NotOwner
             | Self::Crashed
+            | Self::MessageQuarantined
+            | Self::EntityQuarantined
+            | Self::Undigested
             | Self::DeadlineExceeded
             | Self::Conflict
             | Self::Unlinked

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use coppice_core::{Entity, Epoch, ShardId, StreamKey};
+use coppice_core::{Entity, Epoch, ShardId, StreamKey, TimerId, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, View};
 use crate::lease::Lease;
-use crate::slot::{Delivery, Order, Slot};
+use crate::slot::{Delivery, Order, Origin, Slot, Wanted};
 use crate::ticket::{Fall, Held, Incarnation};
+use crate::work::pool::Job;
 
 /// The ownership under which an answer was evaluated. It is looked at once more before the answer
 /// leaves: a node that was frozen in between must not speak.
@@ -43,19 +44,43 @@ fn failure(fall: Fall, key: &StreamKey) -> Failure {
     }
 }
 
+/// What starts once a decision is durable.
+#[derive(Debug, Default)]
+pub(crate) struct After {
+    /// The effects that it added.
+    pub(crate) jobs: Vec<Job>,
+    /// The entity's next timer, where that is another now.
+    pub(crate) next_timer: Option<Option<(Timestamp, TimerId)>>,
+}
+
+impl After {
+    pub(crate) fn start<K: Entity>(self, slot: &Slot<K>) {
+        if let Some(next) = self.next_timer {
+            slot.services.timers.arm(&slot.key, next);
+        }
+        self.jobs.into_iter().for_each(|job| slot.services.pools.offer(job));
+    }
+}
+
 /// A command and the answer it gets if its ticket commits.
 pub(crate) struct HeldCommand<K: Entity> {
     slot: Arc<Slot<K>>,
     order: Box<Order<K>>,
     answer: Result<Answer, Failure>,
+    after: After,
     /// Set for an answer that no append of its own vouches for.
     evaluated_under: Option<Ownership>,
 }
 
 impl<K: Entity> HeldCommand<K> {
     /// For a decision: its append is checked against the epoch, so its commit is proof enough.
-    pub(crate) fn deciding(slot: Arc<Slot<K>>, order: Box<Order<K>>, answer: Answer) -> Self {
-        Self { slot, order, answer: Ok(answer), evaluated_under: None }
+    pub(crate) fn deciding(
+        slot: Arc<Slot<K>>,
+        order: Box<Order<K>>,
+        answer: Answer,
+        after: After,
+    ) -> Self {
+        Self { slot, order, answer: Ok(answer), after, evaluated_under: None }
     }
 
     /// For a part of a link group that writes nothing of its own.
@@ -75,17 +100,19 @@ impl<K: Entity> HeldCommand<K> {
         answer: Result<Answer, Failure>,
         incarnation: &Incarnation,
     ) -> Self {
-        Self { slot, order, answer, evaluated_under: Some(Ownership::of(incarnation)) }
+        let evaluated_under = Some(Ownership::of(incarnation));
+        Self { slot, order, answer, after: After::default(), evaluated_under }
     }
 }
 
 impl<K: Entity> Held for HeldCommand<K> {
     fn committed(self: Box<Self>) {
-        let Self { slot, order, answer, evaluated_under } = *self;
+        let Self { slot, order, answer, after, evaluated_under } = *self;
         let lease = slot.services.lease.as_ref();
         if evaluated_under.is_some_and(|ownership| !ownership.stands(lease)) {
             return order.fail(Failure::NotOwner);
         }
+        after.start(&slot);
         match answer {
             Ok(answer) => order.answer(answer),
             Err(failure) => order.fail(failure),
@@ -103,7 +130,63 @@ impl<K: Entity> Held for HeldCommand<K> {
             let failure = failure(fall, &slot.key);
             return order.fail(failure);
         }
-        slot.returned.lock().push(Delivery::Command(order));
+        let delivery = match order.origin {
+            // Its command followed from a state that never was.
+            Origin::System(message) => Delivery::System {
+                wanted: Wanted::Digest(message),
+                deadline: order.deadline,
+                reply: order.reply,
+            },
+            Origin::Caller { .. } => Delivery::Command(order),
+        };
+        slot.returned.lock().push(delivery);
+    }
+}
+
+/// Something that the system wanted and that appends nothing.
+pub(crate) struct HeldSystem<K: Entity> {
+    slot: Arc<Slot<K>>,
+    ownership: Ownership,
+    wanted: Wanted,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<Answer, Failure>>,
+    answer: Result<Answer, Failure>,
+    after: After,
+}
+
+impl<K: Entity> HeldSystem<K> {
+    pub(crate) fn new(
+        slot: Arc<Slot<K>>,
+        incarnation: &Incarnation,
+        (wanted, deadline, reply): SystemDelivery,
+        answer: Result<Answer, Failure>,
+        after: After,
+    ) -> Self {
+        let ownership = Ownership::of(incarnation);
+        Self { slot, ownership, wanted, deadline, reply, answer, after }
+    }
+}
+
+/// What is wanted, until when, and who waits.
+pub(crate) type SystemDelivery = (Wanted, Instant, oneshot::Sender<Result<Answer, Failure>>);
+
+impl<K: Entity> Held for HeldSystem<K> {
+    fn committed(self: Box<Self>) {
+        if !self.ownership.stands(self.slot.services.lease.as_ref()) {
+            return drop(self.reply.send(Err(Failure::NotOwner)));
+        }
+        self.after.start(&self.slot);
+        drop(self.reply.send(self.answer));
+    }
+
+    fn fallen(self: Box<Self>, fall: Fall) {
+        let Self { slot, wanted, deadline, reply, .. } = *self;
+        let delivery = Delivery::System { wanted, deadline, reply };
+        if fall.decides_again() {
+            slot.returned.lock().push(delivery);
+        } else {
+            delivery.fail(failure(fall, &slot.key));
+        }
     }
 }
 

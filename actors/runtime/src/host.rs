@@ -15,6 +15,9 @@
 //! refusal, an acceptance without events) asks the table first, and so do commands that recovery
 //! or a refused ticket has shown to be repeats.
 
+mod crash;
+mod outstanding;
+
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -23,7 +26,7 @@ use coppice_core::{
     CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId, Timestamp,
 };
 use coppice_persistence::CommandRecord;
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::answer::{Answer, Failure, View};
 use crate::cell::{Turn, Worker};
@@ -82,6 +85,7 @@ impl<K: Entity> Worker for Host<K> {
                 self.fail_waiting(&failure);
                 return Turn::Idle;
             }
+            self.look_after_all();
         }
         self.drain();
         self.decide_drained().await;
@@ -121,6 +125,7 @@ impl<K: Entity> Host<K> {
 
     async fn recover(&mut self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
         let services = &self.slot.services;
+        services.quarantine.loaded().await;
         let recovered = recovery::recover::<K>(
             services.store.as_ref(),
             &self.slot.key,
@@ -173,6 +178,9 @@ impl<K: Entity> Host<K> {
             }
             match delivery {
                 Delivery::Command(order) => self.decide_order(order).await,
+                Delivery::System { wanted, deadline, reply } => {
+                    self.serve_system((wanted, deadline, reply));
+                }
                 Delivery::View { deadline, reply } => self.show(deadline, reply),
             }
             if self.life.as_ref().is_none_or(|life| life.crashed) {
@@ -201,6 +209,9 @@ impl<K: Entity> Host<K> {
     }
 
     async fn decide_order(&mut self, order: Box<Order<K>>) {
+        if let Some(failure) = self.slot.services.quarantine.failure(&self.slot.key, order.id) {
+            return order.fail(failure);
+        }
         // A part of a broken group may be a repeat all the same, and then has its first answer.
         let broken = order.link.as_ref().is_some_and(|group| group.is_broken());
         let mut looked_up = false;
@@ -225,7 +236,7 @@ impl<K: Entity> Host<K> {
             return order.fail(Failure::Unlinked);
         }
         let Some((now, decided)) = self.decide(&order) else {
-            return order.fail(Failure::Crashed);
+            return self.crash(order, "a panic or an overrun of its time in decide");
         };
         let appends = decided.as_ref().is_ok_and(|decision| !decision.events.is_empty());
         if let (Some(body_hash), false, false) = (order.keyed, appends, looked_up) {
@@ -257,12 +268,10 @@ impl<K: Entity> Host<K> {
                 Failure::Rejected { code: rejection.code(), detail: rejection.to_string() }
             })
         };
-        let decided = catch_unwind(AssertUnwindSafe(decide)).ok();
-        if decided.is_none() {
-            warn!(key = %self.slot.key, command_id = %order.id, "entity crashed in decide");
-            life.crashed = true;
-        }
-        decided.map(|decided| (now, decided))
+        let started = tokio::time::Instant::now();
+        let decided = catch_unwind(AssertUnwindSafe(decide)).ok()?;
+        let overran = started.elapsed() > self.slot.services.options.decide_limit;
+        (!overran).then_some((now, decided))
     }
 
     /// Takes an accepted decision into the working state and makes its ticket.
@@ -275,15 +284,16 @@ impl<K: Entity> Host<K> {
         let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         let services = &self.slot.services;
         let vault = services.vault.as_ref();
+        let mark = K::pending(&life.state).mark();
         let work = AssertUnwindSafe(|| life.apply(&order, decision, now, vault));
         let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
+        let applied = applied.and_then(|reply| {
+            let digested = outstanding::is_digested::<K>(&life.state, &order.origin);
+            digested.then_some(reply).ok_or_else(|| "what it digested is still owed".to_owned())
+        });
         let reply = match applied {
             Ok(reply) => reply,
-            Err(problem) => {
-                warn!(key = %self.slot.key, command_id = %order.id, problem, "entity crashed");
-                life.crashed = true;
-                return order.fail(Failure::Crashed);
-            }
+            Err(problem) => return self.crash(order, &problem),
         };
         let sequence = life.head.sequence;
         let answer = Answer { sequence, reply: reply.clone(), repeated: false };
@@ -301,8 +311,9 @@ impl<K: Entity> Host<K> {
             sequence,
             reply,
             recorded_at: now,
-            sender: None,
+            sender: order.sender(),
         };
+        let after = life.after(mark, &services.quarantine);
         let writes = !events.is_empty() || order.keyed.is_some();
         let expected = life.head_before(&events);
         let writing = writes.then(|| Writing {
@@ -320,7 +331,7 @@ impl<K: Entity> Host<K> {
         life.groups.extend(link.clone());
         let slot = Arc::clone(&self.slot);
         let held = if writing.is_some() {
-            HeldCommand::deciding(slot, order, answer)
+            HeldCommand::deciding(slot, order, answer, after)
         } else {
             HeldCommand::joining(slot, order, answer, &incarnation)
         };

@@ -7,7 +7,8 @@ use coppice_core::canonical::state_digest;
 use coppice_core::envelope::EventBody;
 use coppice_core::sensitive::Vault;
 use coppice_core::{
-    Decision, DomainEvent, Entity, EventRecord, Sequence, StreamHead, Timestamp, invariants,
+    Decision, DomainEvent, Entity, EventRecord, Sequence, StreamHead, TimerId, Timestamp,
+    invariants,
 };
 use coppice_persistence::{Snapshot, snapshot};
 use tracing::warn;
@@ -34,6 +35,8 @@ pub(crate) struct Life<K: Entity> {
     /// When the first timer is due and whether effects are outstanding, after the last decision.
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) owes: bool,
+    /// The next timer as it was last handed on with a decision.
+    pub(crate) armed: Option<(Timestamp, TimerId)>,
     /// Link groups of open tickets; some may have ended.
     pub(crate) groups: Vec<Arc<LinkGroup>>,
     snapshot_at: Sequence,
@@ -56,6 +59,7 @@ impl<K: Entity> Life<K> {
             chained: Vec::new(),
             wake_at: None,
             owes: false,
+            armed: None,
             groups: Vec::new(),
             snapshot_at: recovered.snapshot_at,
         }

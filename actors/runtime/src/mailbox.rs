@@ -73,6 +73,12 @@ impl<T> Mailbox<T> {
         Ok(self.ring())
     }
 
+    /// Puts an item at the end whatever the capacity: for what is bounded elsewhere.
+    pub fn push_over(&self, item: T) -> Bell {
+        self.queue.lock().push_back(item);
+        self.ring()
+    }
+
     /// Puts items back at the front, in their order. They were admitted before, so the capacity
     /// does not apply to them. It rings no bell: whoever gives back is awake and knows.
     pub fn give_back(&self, items: impl DoubleEndedIterator<Item = T>) {

@@ -22,6 +22,14 @@ use crate::registry::{KindPort, Registry};
 use crate::slot::Services;
 use crate::subscription::Subscription;
 use crate::task;
+use crate::work::Work;
+use crate::work::effects::{EffectHandler, EffectPool};
+use crate::work::entity_commands::{ENTITY, EntityCommands};
+use crate::work::office::DeadLetterOffice;
+use crate::work::pool::Pools;
+use crate::work::quarantine::Quarantine;
+use crate::work::retry::RetryPolicy;
+use crate::work::timers::Timers;
 use crate::writer::{Writer, WriterHandle};
 
 /// How often old command records are dropped. A minute of them is a small share of a day's.
@@ -41,6 +49,7 @@ pub struct NodeBuilder {
     options: RuntimeOptions,
     kinds: Vec<MakeRegion>,
     projections: Vec<Arc<dyn Projection>>,
+    effects: Vec<EffectPool>,
 }
 
 impl fmt::Debug for NodeBuilder {
@@ -58,8 +67,16 @@ impl NodeBuilder {
         clock: Arc<dyn Clock>,
         options: RuntimeOptions,
     ) -> Self {
-        let (kinds, projections) = (Vec::new(), Vec::new());
-        Self { store, lease, clock, vault: None, options, kinds, projections }
+        let (kinds, projections, effects) = (Vec::new(), Vec::new(), Vec::new());
+        Self { store, lease, clock, vault: None, options, kinds, projections, effects }
+    }
+
+    /// Carries out the effects of a handler's name. Commands between entities need none: the
+    /// handler `entity` is always there.
+    #[must_use]
+    pub fn effects(mut self, pool: EffectPool) -> Self {
+        self.effects.push(pool);
+        self
     }
 
     /// Keys of personal data.
@@ -85,21 +102,36 @@ impl NodeBuilder {
 
     /// Starts the writer and the tasks around it, and opens the regions. Needs a tokio runtime.
     #[must_use]
-    pub fn start(self) -> Node {
+    pub fn start(mut self) -> Node {
         let (snapshots, snapshots_taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let (writer, handle) =
             Writer::new(Arc::clone(&self.store), self.options.clone(), snapshots);
+        let commands = Arc::new(EntityCommands::new(self.options.delivery_patience));
+        let entity = Arc::clone(&commands) as Arc<dyn EffectHandler>;
+        self.effects.push(EffectPool {
+            retry: RetryPolicy::DELIVERY,
+            concurrency: self.options.pool_open_max,
+            timeout: self.options.delivery_patience * 2,
+            ..EffectPool::new(ENTITY, entity)
+        });
+        let quarantine = Quarantine::new(Arc::clone(&self.clock));
+        let pools = Pools::new(self.effects, self.options.pool_queue_max, quarantine.clone());
         let services = Arc::new(Services {
             store: Arc::clone(&self.store),
             writer: handle.clone(),
             lease: self.lease,
             clock: Arc::clone(&self.clock),
             vault: self.vault,
+            pools,
+            timers: Timers::default(),
+            quarantine,
             options: self.options,
             closing: AtomicBool::new(false),
         });
         let registry = Registry::new(self.kinds.into_iter().map(|make| make(&services)));
+        commands.connect(registry.clone());
         let (stopping, stop) = watch::channel(false);
+        let work = Work::start(&services, &registry, &stop);
         let mut tasks = vec![
             task::spawn(save_snapshots(Arc::clone(&self.store), snapshots_taken)),
             task::spawn(sweep_commands(Arc::clone(&services), stop.clone())),
@@ -114,7 +146,7 @@ impl NodeBuilder {
             );
             tasks.push(task::spawn(subscription.run(stop.clone())));
         }
-        Node { registry, services, stopping, writer: task::spawn(writer.run()), tasks }
+        Node { registry, services, stopping, writer: task::spawn(writer.run()), tasks, work }
     }
 }
 
@@ -126,6 +158,7 @@ pub struct Node {
     stopping: watch::Sender<bool>,
     writer: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    work: Work,
 }
 
 impl Node {
@@ -133,6 +166,13 @@ impl Node {
     #[must_use]
     pub fn registry(&self) -> Registry {
         self.registry.clone()
+    }
+
+    /// The dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetterOffice {
+        let store = Arc::clone(&self.services.store);
+        DeadLetterOffice { store, courier: self.work.courier.clone() }
     }
 
     /// The writer's counters and state.
@@ -144,7 +184,9 @@ impl Node {
     /// Stops in order: nothing new is taken in, the writer commits what has been decided and the
     /// tasks end. Where the store gives no answer within `grace`, what is open is left as it is;
     /// its callers were told nothing.
-    pub async fn shutdown(self, grace: Duration) {
+    pub async fn shutdown(mut self, grace: Duration) {
+        // Calls under way may still bring their outcomes home.
+        self.work.stop(grace).await;
         self.services.closing.store(true, Ordering::Relaxed);
         self.services.writer.stop();
         let mut writer = self.writer;
@@ -155,7 +197,7 @@ impl Node {
         self.registry.stop();
         self.stopping.send_replace(true);
         drop(self.services);
-        for mut task in self.tasks {
+        for mut task in self.tasks.into_iter().chain(self.work.clerks()) {
             if tokio::time::timeout(grace, &mut task).await.is_err() {
                 task.abort();
             }
@@ -167,6 +209,7 @@ impl Node {
         self.services.closing.store(true, Ordering::Relaxed);
         self.writer.abort();
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.work.abort();
         self.registry.stop();
     }
 }

@@ -40,6 +40,32 @@ pub struct RuntimeOptions {
     pub store_retry_first: Duration,
     /// The longest wait before an unavailable store is tried again. Default 1 s.
     pub store_retry_max: Duration,
+    /// How long the entity's own code may take for one decision. Default 1 s; longer counts as a
+    /// crash, since whatever it waits for holds a thread of the node.
+    pub decide_limit: Duration,
+    /// Crashes on the same message after which it is taken out of delivery. Default 3: once may be
+    /// chance, twice the retry, three times the message.
+    pub message_crashes_max: u32,
+    /// Crashes of one entity within `crash_window` after which it is taken out of service.
+    /// Default 10: three poisoned messages, each tried out, and one more.
+    pub entity_crashes_max: u32,
+    /// The window of `entity_crashes_max`. Default 60 s.
+    pub crash_window: Duration,
+    /// Effects that may wait in one pool. Default 10,000; what finds no place stays owed by its
+    /// entity and is found again by a scan.
+    pub pool_queue_max: usize,
+    /// Effects of one pool that may be under way, those included that wait to be tried again.
+    /// Default 1,024.
+    pub pool_open_max: usize,
+    /// Lives of the node in which an effect may be started without that its outcome is recorded,
+    /// before it is taken out of delivery. Default 10: a node that is killed at random takes many
+    /// effects with it that are not to blame.
+    pub effect_starts_max: u32,
+    /// How long the node waits for an entity to take a message of its own before it tries again.
+    /// Default 5 s.
+    pub delivery_patience: Duration,
+    /// What the spread of waits is drawn from. A node draws a seed of its own.
+    pub jitter_seed: u64,
     /// Events read at once in recovery and by subscriptions. Default 1,000.
     pub read_page: usize,
 }
@@ -61,6 +87,15 @@ impl Default for RuntimeOptions {
             answer_grace: Duration::from_millis(250),
             store_retry_first: Duration::from_millis(10),
             store_retry_max: Duration::from_secs(1),
+            decide_limit: Duration::from_secs(1),
+            message_crashes_max: 3,
+            entity_crashes_max: 10,
+            crash_window: Duration::from_secs(60),
+            pool_queue_max: 10_000,
+            pool_open_max: 1_024,
+            effect_starts_max: 10,
+            delivery_patience: Duration::from_secs(5),
+            jitter_seed: 0,
             read_page: 1_000,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use coppice_core::hash::sha256;
-use coppice_core::{CommandError, Entity, EntityId, StreamKey, TenantId};
+use coppice_core::{CommandError, EffectId, Entity, EntityId, StreamKey, TenantId};
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::answer::{Answer, Failure, Request, View};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
-use crate::slot::{Delivery, Order, Services, Slot, kind_of};
+use crate::slot::{Delivery, Order, Origin, Services, Slot, Wanted, kind_of};
+use crate::work::message::SystemMessage;
 
 /// The entities of kind `K`.
 pub struct Region<K: Entity> {
@@ -92,6 +93,11 @@ impl<K: Entity> Region<K> {
             id: request.command_id,
             keyed: request.keyed.then(|| sha256(&request.body)),
             correlation: request.correlation,
+            origin: Origin::Caller {
+                name: request.command,
+                body: request.body,
+                sender: request.sender,
+            },
             deadline: request.deadline,
             link,
             falls: 0,
@@ -99,6 +105,18 @@ impl<K: Entity> Region<K> {
         };
         slot.deliver(Delivery::Command(Box::new(order)))?;
         Ok((request.deadline, answer))
+    }
+
+    async fn want(
+        &self,
+        key: &StreamKey,
+        wanted: Wanted,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let slot = self.slot(key.tenant().clone(), key.id().clone())?;
+        slot.deliver(Delivery::System { wanted, deadline, reply })?;
+        self.wait(deadline, answer).await
     }
 
     /// Waits for the entity's own word. Without one it isn't known what happened: the command may
@@ -134,6 +152,36 @@ impl<K: Entity> KindPort for Region<K> {
         group: Arc<LinkGroup>,
     ) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(self.ask_in(request, Some(group)))
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        message: SystemMessage,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(self.want(key, Wanted::Digest(message), deadline))
+    }
+
+    fn wake<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(self.want(key, Wanted::Wake, deadline))
+    }
+
+    fn effect_ordinal<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        id: &'a EffectId,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(self.want(key, Wanted::Ordinal(id.clone()), deadline))
+    }
+
+    fn is_resident(&self, key: &StreamKey) -> bool {
+        self.slots.contains_key(&(key.tenant().clone(), key.id().clone()))
     }
 
     fn view(

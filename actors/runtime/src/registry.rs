@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use coppice_core::{EntityId, TenantId};
+use coppice_core::{EffectId, EntityId, StreamKey, TenantId};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, Request, View};
 use crate::link::LinkGroup;
+use crate::work::message::SystemMessage;
 
 /// One entity kind, with its types erased.
 pub trait KindPort: fmt::Debug + Send + Sync + 'static {
@@ -29,6 +30,40 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         drop(request);
         group.break_up();
         Box::pin(std::future::ready(Err(Failure::Unlinked)))
+    }
+
+    /// Delivers a message of the system's own and waits for its answer.
+    fn deliver<'a>(
+        &'a self,
+        _key: &'a StreamKey,
+        _message: SystemMessage,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::Undigested)))
+    }
+
+    /// Sees to it that an entity is in memory and looks after what it owes.
+    fn wake<'a>(
+        &'a self,
+        _key: &'a StreamKey,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::Undigested)))
+    }
+
+    /// Says under which ordinal an effect is outstanding: the reply is a number or `null`.
+    fn effect_ordinal<'a>(
+        &'a self,
+        _key: &'a StreamKey,
+        _id: &'a EffectId,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::Undigested)))
+    }
+
+    /// Whether an entity is in memory.
+    fn is_resident(&self, _key: &StreamKey) -> bool {
+        false
     }
 
     /// Ends every actor of the kind; the node is going down and takes nothing in any more.
@@ -108,6 +143,47 @@ impl Registry {
         deadline: Instant,
     ) -> Result<View, Failure> {
         self.port(kind)?.view(tenant, id, deadline).await
+    }
+
+    /// Delivers a message of the system's own to an entity.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn deliver(
+        &self,
+        key: &StreamKey,
+        message: SystemMessage,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        self.port(key.kind().as_str())?.deliver(key, message, deadline).await
+    }
+
+    /// Sees to it that an entity is in memory and looks after what it owes.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn wake(&self, key: &StreamKey, deadline: Instant) -> Result<(), Failure> {
+        self.port(key.kind().as_str())?.wake(key, deadline).await.map(drop)
+    }
+
+    /// Under which ordinal an effect of an entity is outstanding, if it is.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn effect_ordinal(
+        &self,
+        key: &StreamKey,
+        id: &EffectId,
+        deadline: Instant,
+    ) -> Result<Option<u64>, Failure> {
+        let port = self.port(key.kind().as_str())?;
+        Ok(port.effect_ordinal(key, id, deadline).await?.reply.parse().ok())
+    }
+
+    /// Whether an entity is in memory on this node.
+    #[must_use]
+    pub fn is_resident(&self, key: &StreamKey) -> bool {
+        self.port(key.kind().as_str()).is_ok_and(|port| port.is_resident(key))
     }
 
     fn port(&self, kind: &str) -> Result<&Arc<dyn KindPort>, Failure> {

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use coppice_core::sensitive::Vault;
-use coppice_core::{CommandId, CorrelationId, Entity, EntityKind, Hash, StreamKey};
+use coppice_core::{
+    CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, StreamId, StreamKey,
+};
 use coppice_persistence::Store;
 use parking_lot::Mutex;
 use ractor::ActorRef;
@@ -17,12 +20,17 @@ use tracing::error;
 use crate::answer::{Answer, Failure, View};
 use crate::cell::{self, Ring};
 use crate::clock::Clock;
+use crate::crash::Crashes;
 use crate::host::Host;
 use crate::lease::Lease;
 use crate::link::LinkGroup;
 use crate::mailbox::{Bell, Mailbox};
 use crate::options::RuntimeOptions;
 use crate::ticket::Wake;
+use crate::work::message::SystemMessage;
+use crate::work::pool::Pools;
+use crate::work::quarantine::Quarantine;
+use crate::work::timers::Timers;
 use crate::writer::WriterHandle;
 
 /// What every entity of a node shares.
@@ -37,6 +45,12 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Keys of personal data; without it, kinds that hold any can't be written.
     pub vault: Option<Arc<dyn Vault>>,
+    /// Where effects go out.
+    pub pools: Pools,
+    /// The next timer of every entity in memory.
+    pub timers: Timers,
+    /// What is out of delivery.
+    pub quarantine: Quarantine,
     /// Limits.
     pub options: RuntimeOptions,
     /// Set once the node goes down: nothing new is taken in and no cell is started again.
@@ -56,6 +70,7 @@ pub(crate) struct Order<K: Entity> {
     /// SHA-256 of the body where the caller gave a key and the answer must be kept.
     pub(crate) keyed: Option<Hash>,
     pub(crate) correlation: CorrelationId,
+    pub(crate) origin: Origin,
     pub(crate) deadline: Instant,
     pub(crate) link: Option<Arc<LinkGroup>>,
     /// How often its ticket fell.
@@ -63,9 +78,29 @@ pub(crate) struct Order<K: Entity> {
     pub(crate) reply: oneshot::Sender<Result<Answer, Failure>>,
 }
 
+/// Where a command comes from.
+pub(crate) enum Origin {
+    /// A caller, or an entity by way of an effect; kept as it came, for the dead letters.
+    Caller { name: String, body: Bytes, sender: Option<StreamId> },
+    /// A timer or the outcome of an effect; where its ticket falls, the command is made anew.
+    System(SystemMessage),
+}
+
+/// What the system itself wants of an entity.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// To digest a message.
+    Digest(SystemMessage),
+    /// To be in memory and look after what it owes.
+    Wake,
+    /// To say under which ordinal an effect is outstanding; the reply is a number or `null`.
+    Ordinal(EffectId),
+}
+
 /// What waits in a mailbox.
 pub(crate) enum Delivery<K: Entity> {
     Command(Box<Order<K>>),
+    System { wanted: Wanted, deadline: Instant, reply: oneshot::Sender<Result<Answer, Failure>> },
     View { deadline: Instant, reply: oneshot::Sender<Result<View, Failure>> },
 }
 
@@ -73,7 +108,7 @@ impl<K: Entity> Delivery<K> {
     pub(crate) fn deadline(&self) -> Instant {
         match self {
             Self::Command(order) => order.deadline,
-            Self::View { deadline, .. } => *deadline,
+            Self::View { deadline, .. } | Self::System { deadline, .. } => *deadline,
         }
     }
 
@@ -81,12 +116,21 @@ impl<K: Entity> Delivery<K> {
     pub(crate) fn fail(self, failure: Failure) {
         match self {
             Self::Command(order) => order.fail(failure),
+            Self::System { reply, .. } => drop(reply.send(Err(failure))),
             Self::View { reply, .. } => drop(reply.send(Err(failure))),
         }
     }
 }
 
 impl<K: Entity> Order<K> {
+    /// The entity that sent it, if one did.
+    pub(crate) fn sender(&self) -> Option<StreamId> {
+        match &self.origin {
+            Origin::Caller { sender, .. } => *sender,
+            Origin::System(_) => None,
+        }
+    }
+
     pub(crate) fn fail(self, failure: Failure) {
         if let Some(group) = &self.link {
             group.break_up();
@@ -107,6 +151,8 @@ pub(crate) struct Slot<K: Entity> {
     pub(crate) returned: Mutex<Vec<Delivery<K>>>,
     /// Commands that the store says were answered before.
     pub(crate) answered_before: Mutex<Vec<CommandId>>,
+    /// Allocated by the first crash.
+    pub(crate) crashes: Mutex<Option<Box<Crashes>>>,
     pub(crate) services: Arc<Services>,
     cell: Mutex<Option<ActorRef<Ring>>>,
 }
@@ -118,6 +164,7 @@ impl<K: Entity> Slot<K> {
             mailbox: Mailbox::new(services.options.mailbox_capacity),
             returned: Mutex::new(Vec::new()),
             answered_before: Mutex::new(Vec::new()),
+            crashes: Mutex::new(None),
             services,
             cell: Mutex::new(None),
         }
@@ -127,7 +174,12 @@ impl<K: Entity> Slot<K> {
         if self.services.closing.load(Ordering::Relaxed) {
             return Err(Failure::ShuttingDown);
         }
-        match self.mailbox.push(delivery) {
+        let pushed = match delivery {
+            // As many as the entity has timers and effects, and counted there.
+            system @ Delivery::System { .. } => Ok(self.mailbox.push_over(system)),
+            other => self.mailbox.push(other),
+        };
+        match pushed {
             Ok(Bell::Ring) => self.wake_cell(),
             Ok(Bell::Silent) => {}
             Err(full) => return Err(Failure::MailboxFull { depth: full.depth }),

@@ -44,6 +44,7 @@ async fn fill(store: &Arc<SqlStore>, key: &StreamKey, events: usize) {
                         command_id: CommandId(Uuid::now_v7()),
                         keyed: false,
                         correlation: CorrelationId(Uuid::now_v7()),
+                        sender: None,
                         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
                     };
                     registry.ask("counter", request).await.unwrap();

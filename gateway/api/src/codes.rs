@@ -51,6 +51,8 @@ catalogue! {
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";
+    MESSAGE_QUARANTINED = "message_quarantined" 409 false "The command is out of delivery";
+    ENTITY_QUARANTINED = "entity_quarantined" 409 false "The entity is out of service";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";

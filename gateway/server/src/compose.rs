@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coppice_domain::example::alarm::BELL;
+use coppice_egress::{Unset, Webhook};
 use coppice_persistence::{
     ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store, StoreError,
 };
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::{
-    Clock, ExclusiveLease, Lease, NodeBuilder, Registry, RuntimeOptions, SystemClock, task,
+    Clock, EffectHandler, EffectPool, ExclusiveLease, Lease, NodeBuilder, Registry, RuntimeOptions,
+    SystemClock, task,
 };
 use thiserror::Error;
 use tokio::sync::watch;
@@ -23,7 +26,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, EffectsConfig, StoreConfig};
 use crate::registry;
 
 /// Everything behind the gateway.
@@ -70,6 +73,9 @@ pub enum ComposeError {
     /// The store can't be opened.
     #[error("the store can not be opened")]
     Store(#[source] StoreError),
+    /// The setting `effects.bell_url` is no address that can be called.
+    #[error("effects.bell_url can not be called: {0}")]
+    BellUrl(String),
     /// The embedded store's shards belong to somebody else, though we hold its lock.
     #[error("the embedded store's shards are held by {0}")]
     Shards(String),
@@ -172,8 +178,30 @@ fn runtime_options(config: &Config) -> RuntimeOptions {
         command_window: runtime.command_window,
         command_retention: Duration::from_secs(runtime.command_retention_s),
         residents_max: runtime.residents_max,
+        decide_limit: Duration::from_millis(runtime.decide_limit_ms),
+        message_crashes_max: runtime.message_crashes_max,
+        entity_crashes_max: runtime.entity_crashes_max,
+        crash_window: Duration::from_secs(runtime.crash_window_s),
+        delivery_patience: Duration::from_millis(runtime.delivery_patience_ms),
+        pool_queue_max: config.effects.queue_max,
+        pool_open_max: config.effects.open_max,
+        effect_starts_max: config.effects.starts_max,
+        // Nodes that fail together must not come back together.
+        jitter_seed: Uuid::new_v4().as_u64_pair().0,
         ..RuntimeOptions::default()
     }
+}
+
+/// Who carries out the effects of this node.
+fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
+    let handler: Arc<dyn EffectHandler> = if config.bell_url.is_empty() {
+        Arc::new(Unset("effects.bell_url"))
+    } else {
+        Arc::new(Webhook::new(&config.bell_url).map_err(ComposeError::BellUrl)?)
+    };
+    let pool = EffectPool::new(BELL, handler);
+    let timeout = Duration::from_millis(config.timeout_ms);
+    Ok(EffectPool { concurrency: config.concurrency, timeout, ..pool })
 }
 
 type Keeper = Option<(JoinHandle<()>, watch::Sender<bool>)>;
@@ -224,6 +252,7 @@ impl Node {
             Arc::clone(&clock),
             runtime_options(config),
         );
+        let builder = builder.effects(effects(&config.effects)?);
         let runtime = registry::serve_all(builder).start();
         info!(node_id = opened.node_id, "the node has started");
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);

@@ -123,6 +123,10 @@ impl From<Failure> for Fault {
             Failure::ResidentsFull => codes::RESIDENTS_FULL,
             Failure::NotOwner => codes::NOT_OWNER,
             Failure::Crashed => codes::ACTOR_CRASHED,
+            Failure::MessageQuarantined => codes::MESSAGE_QUARANTINED,
+            Failure::EntityQuarantined => codes::ENTITY_QUARANTINED,
+            // The system's own messages are answered to the system.
+            Failure::Undigested => codes::INTERNAL_ERROR,
             Failure::DeadlineExceeded => codes::DEADLINE_EXCEEDED,
             Failure::TimedOut => codes::TIMED_OUT,
             Failure::Conflict => codes::CONFLICT,

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use coppice_domain::example::Counter;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, KindPort, LinkGroup, Region, Request, RuntimeOptions, Services, Writer,
+    Answer, Failure, KindPort, LinkGroup, Pools, Quarantine, Region, Request, RuntimeOptions,
+    Services, Timers, Writer,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
@@ -32,12 +33,17 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let lease = Arc::new(claim(store.as_ref(), "node").await);
     let (snapshots, _) = mpsc::channel(1);
     let (writer, handle) = Writer::new(store.clone(), options.clone(), snapshots);
+    let clock = Arc::new(VirtualClock::default());
+    let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
         store,
         writer: handle,
         lease,
-        clock: Arc::new(VirtualClock::default()),
+        clock,
         vault: Some(Arc::new(TestVault::default())),
+        pools: Pools::new(Vec::new(), 1, quarantine.clone()),
+        timers: Timers::default(),
+        quarantine,
         options,
         closing: AtomicBool::new(false),
     });

@@ -23,6 +23,7 @@ const EDGES: &[(&str, May)] = &[
     ("coppice-persistence", May::Only(&["coppice-core"])),
     ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence"])),
     ("coppice-supervisors", May::Only(&[])),
+    ("coppice-egress", May::Only(&["coppice-runtime"])),
     ("coppice-api", May::Only(&["coppice-core"])),
     (
         "coppice-server",
@@ -30,6 +31,7 @@ const EDGES: &[(&str, May)] = &[
             "coppice-api",
             "coppice-core",
             "coppice-domain",
+            "coppice-egress",
             "coppice-persistence",
             "coppice-runtime",
         ]),

@@ -50,8 +50,19 @@ type Range = (&'static str, u64, RangeInclusive<u64>);
 fn ranges(config: &Config) -> Vec<Range> {
     let (server, store, runtime, auth) =
         (&config.server, &config.store, &config.runtime, &config.auth);
+    let effects = &config.effects;
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     vec![
+        ("runtime.decide_limit_ms", runtime.decide_limit_ms, 1..=DAY_MS),
+        ("runtime.message_crashes_max", runtime.message_crashes_max.into(), 1..=1_000),
+        ("runtime.entity_crashes_max", runtime.entity_crashes_max.into(), 1..=1_000),
+        ("runtime.crash_window_s", runtime.crash_window_s, 1..=YEAR_S),
+        ("runtime.delivery_patience_ms", runtime.delivery_patience_ms, 1..=DAY_MS),
+        ("effects.queue_max", size(effects.queue_max), 1..=10_000_000),
+        ("effects.open_max", size(effects.open_max), 1..=1_000_000),
+        ("effects.starts_max", effects.starts_max.into(), 1..=1_000_000),
+        ("effects.concurrency", size(effects.concurrency), 1..=100_000),
+        ("effects.timeout_ms", effects.timeout_ms, 1..=DAY_MS),
         ("server.body_bytes_max", size(server.body_bytes_max), 1..=GIB),
         ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
         ("server.connections_max", size(server.connections_max), 1..=1_000_000),

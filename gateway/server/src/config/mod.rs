@@ -21,8 +21,8 @@ use layers::Override;
 
 pub use environment::{BOOTSTRAP_KEY, CONFIG, TEST_PREFIX, VARIABLES};
 pub use sections::{
-    AuthConfig, Config, Environment, LogConfig, LogFormat, LogLevel, RuntimeConfig, Secret,
-    ServerConfig, StoreConfig,
+    AuthConfig, Config, EffectsConfig, Environment, LogConfig, LogFormat, LogLevel, RuntimeConfig,
+    Secret, ServerConfig, StoreConfig,
 };
 
 /// The defaults, as they are documented.

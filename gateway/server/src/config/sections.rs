@@ -17,6 +17,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The shell around entities.
     pub runtime: RuntimeConfig,
+    /// Calls to the outside.
+    pub effects: EffectsConfig,
     /// Verification of API keys.
     pub auth: AuthConfig,
     /// What is written to stderr, and how.
@@ -97,10 +99,38 @@ pub struct RuntimeConfig {
     pub command_window: usize,
     /// Entities in memory.
     pub residents_max: usize,
+    /// How long the entity's own code may take for one decision.
+    pub decide_limit_ms: u64,
+    /// Crashes on one message before it is taken out of delivery.
+    pub message_crashes_max: u32,
+    /// Crashes of one entity within the window before it is taken out of service.
+    pub entity_crashes_max: u32,
+    /// The window of `entity_crashes_max`.
+    pub crash_window_s: u64,
+    /// How long the node waits for an entity to take a message of its own.
+    pub delivery_patience_ms: u64,
     /// Slices of all entities that can have an owner each.
     pub shards: u16,
     /// How long shards are owned without a word to the database.
     pub lease_ms: u64,
+}
+
+/// Calls to the outside, which entities owe.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EffectsConfig {
+    /// Effects that may wait in one pool.
+    pub queue_max: usize,
+    /// Effects of one pool under way.
+    pub open_max: usize,
+    /// Lives of the node in which an effect may be started without a recorded outcome.
+    pub starts_max: u32,
+    /// Calls of one pool at the same time.
+    pub concurrency: usize,
+    /// How long one call may take.
+    pub timeout_ms: u64,
+    /// Where the alarms' bell is: an `http` address, empty for none.
+    pub bell_url: String,
 }
 
 /// Verification of API keys.

@@ -85,6 +85,7 @@ async fn ask(
         command_id,
         keyed: key.is_some(),
         correlation: exchange.correlation(),
+        sender: None,
         deadline,
     };
     state.registry.ask(kind, request).await.map_err(|failure| refusal(failure, &body))

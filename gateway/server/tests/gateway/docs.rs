@@ -6,10 +6,13 @@ use std::path::PathBuf;
 
 use coppice_api::{CODES, Code};
 use coppice_core::{Entity, Rejection};
-use coppice_domain::example::Counter;
+use coppice_domain::example::{Alarm, Counter};
 
 /// Refusal codes of every entity kind that this build serves.
-const REFUSALS: &[&[&str]] = &[<<Counter as Entity>::Rejection as Rejection>::CODES];
+const REFUSALS: &[&[&str]] = &[
+    <<Counter as Entity>::Rejection as Rejection>::CODES,
+    <<Alarm as Entity>::Rejection as Rejection>::CODES,
+];
 
 fn pages() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems")

@@ -1,0 +1,79 @@
+//! What a crash of an entity's own code leads to.
+
+use coppice_core::Entity;
+use coppice_persistence::{LetterKind, LetterReason};
+use tokio::time::Instant;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::Host;
+use crate::answer::Failure;
+use crate::crash::{CrashLimits, Verdict};
+use crate::slot::{Order, Origin};
+use crate::work::quarantine::Undeliverable;
+
+impl<K: Entity> Host<K> {
+    /// Ends this life: its caller learns of it, and the mailbox goes on with the next life, which
+    /// starts once this one's tickets have ended.
+    pub(super) fn crash(&mut self, order: Box<Order<K>>, problem: &str) {
+        let slot = &self.slot;
+        warn!(key = %slot.key, command_id = %order.id, problem, "entity crashed");
+        if let Some(life) = self.life.as_mut() {
+            life.crashed = true;
+        }
+        let options = &slot.services.options;
+        let limits = CrashLimits {
+            of_message: options.message_crashes_max,
+            of_entity: options.entity_crashes_max,
+            window: options.crash_window,
+        };
+        // The courier counts the system's own messages, durably.
+        let message = match &order.origin {
+            Origin::Caller { .. } => Some(order.id.0),
+            Origin::System(_) => None,
+        };
+        let mut crashes = slot.crashes.lock();
+        let crashes = crashes.get_or_insert_default();
+        let failure = match crashes.note(message, Instant::now(), limits) {
+            Verdict::Restart => Failure::Crashed,
+            Verdict::Message { crashes } => {
+                self.quarantine_message(&order, problem, crashes);
+                Failure::MessageQuarantined
+            }
+            Verdict::Entity { crashes } => {
+                self.quarantine_entity(problem, crashes);
+                Failure::EntityQuarantined
+            }
+        };
+        order.fail(failure);
+    }
+
+    fn quarantine_message(&self, order: &Order<K>, problem: &str, attempts: u32) {
+        let Origin::Caller { name, body, .. } = &order.origin else { return };
+        // Personal data must go with its subject's key, and a letter is under none.
+        let body = K::subject(&order.command).is_none().then(|| std::str::from_utf8(body).ok());
+        self.slot.services.quarantine.put(Undeliverable {
+            key: &self.slot.key,
+            message: order.id.0,
+            kind: LetterKind::Command,
+            name,
+            body: body.flatten(),
+            reason: LetterReason::Crashed,
+            detail: problem.to_owned(),
+            attempts,
+        });
+    }
+
+    fn quarantine_entity(&self, problem: &str, attempts: u32) {
+        self.slot.services.quarantine.put(Undeliverable {
+            key: &self.slot.key,
+            message: Uuid::nil(),
+            kind: LetterKind::Entity,
+            name: "",
+            body: None,
+            reason: LetterReason::Crashed,
+            detail: format!("{attempts} crashes in its window, the last: {problem}"),
+            attempts,
+        });
+    }
+}

@@ -1,0 +1,155 @@
+//! What an entity owes and is owed, as its host sees to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use coppice_core::{CommandId, CorrelationId, Entity, TimerId, Timestamp};
+
+use super::Host;
+use crate::answer::{Answer, Failure};
+use crate::held::{After, HeldSystem, SystemDelivery};
+use crate::life::Life;
+use crate::slot::{Order, Origin, Wanted};
+use crate::work::message::{SystemMessage, timer_key};
+use crate::work::pool::Job;
+use crate::work::quarantine::Quarantine;
+
+impl<K: Entity> Life<K> {
+    /// What starts once the decision in hand is durable: the effects added since the mark, and the
+    /// next timer where that is another now.
+    pub(crate) fn after(&mut self, mark: u64, quarantine: &Quarantine) -> After {
+        let pending = K::pending(&self.state);
+        let jobs = pending.added_since(mark).map(|added| self.job(added)).collect();
+        let stream = self.incarnation.key.stream();
+        let next = pending
+            .timers()
+            .find(|(due, id)| !quarantine.holds(stream, timer_key(stream, id, *due)));
+        let armed = self.armed.as_ref().map(|(due, id)| (*due, id));
+        let next_timer = (next != armed).then(|| next.map(|(due, id)| (due, id.clone())));
+        if let Some(next) = &next_timer {
+            self.armed.clone_from(next);
+        }
+        After { jobs, next_timer }
+    }
+
+    fn job(&self, added: coppice_core::Outstanding<'_>) -> Job {
+        Job {
+            key: self.incarnation.key.clone(),
+            shard: self.incarnation.shard,
+            epoch: self.incarnation.epoch,
+            id: added.id.clone(),
+            ordinal: added.ordinal,
+            effect: added.effect.clone(),
+        }
+    }
+}
+
+/// Whether the state no longer waits for a message that it was told.
+pub(super) fn is_digested<K: Entity>(state: &K::State, origin: &Origin) -> bool {
+    match origin {
+        Origin::Caller { .. } => true,
+        Origin::System(message) => !waits_for::<K>(state, message),
+    }
+}
+
+fn waits_for<K: Entity>(state: &K::State, message: &SystemMessage) -> bool {
+    let pending = K::pending(state);
+    match message {
+        SystemMessage::Timer { id, due } => pending.timer(id) == Some(*due),
+        SystemMessage::Outcome { id, ordinal, .. } => pending.ordinal(id) == Some(*ordinal),
+    }
+}
+
+fn command_of<K: Entity>(state: &K::State, message: &SystemMessage) -> Option<K::Command> {
+    match message {
+        SystemMessage::Timer { id, due } => K::on_timer(state, id, *due),
+        SystemMessage::Outcome { id, outcome, .. } => K::on_effect(state, id, outcome),
+    }
+}
+
+impl<K: Entity> Host<K> {
+    /// Sees to everything that a state fresh from the journal owes.
+    pub(super) fn look_after_all(&mut self) {
+        let Some(life) = self.life.as_mut() else { return };
+        life.armed = None;
+        let mut after = life.after(0, &self.slot.services.quarantine);
+        // Whatever stood there before is of an older life.
+        let armed: Option<(Timestamp, TimerId)> = life.armed.clone();
+        after.next_timer = Some(armed);
+        after.start(&self.slot);
+    }
+
+    /// Serves what the system itself wants.
+    pub(super) fn serve_system(&mut self, delivery: SystemDelivery) {
+        let Some(life) = self.life.as_mut() else {
+            return drop(delivery.2.send(Err(Failure::Conflict)));
+        };
+        let quarantine = &self.slot.services.quarantine;
+        let nothing =
+            || Answer { sequence: life.head.sequence, reply: "null".into(), repeated: true };
+        let message = match &delivery.0 {
+            Wanted::Wake => {
+                let answer = nothing();
+                life.armed = None;
+                let mut after = life.after(0, quarantine);
+                after.next_timer = Some(life.armed.clone());
+                return self.settle_system(delivery, Ok(answer), after);
+            }
+            Wanted::Ordinal(id) => {
+                let ordinal = K::pending(&life.state).ordinal(id);
+                let reply =
+                    ordinal.map_or_else(|| "null".to_owned(), |ordinal| ordinal.to_string());
+                let answer = Answer { reply: reply.into(), ..nothing() };
+                return self.settle_system(delivery, Ok(answer), After::default());
+            }
+            Wanted::Digest(message) => message.clone(),
+        };
+        let id = message.command_id(self.slot.key.stream());
+        let subject = CommandId(message.subject_id(self.slot.key.stream()));
+        if let Some(failure) = quarantine.failure(&self.slot.key, subject) {
+            return drop(delivery.2.send(Err(failure)));
+        }
+        if !waits_for::<K>(&life.state, &message) {
+            let answer = nothing();
+            return self.settle_system(delivery, Ok(answer), After::default());
+        }
+        let command = AssertUnwindSafe(|| command_of::<K>(&life.state, &message));
+        let Ok(command) = catch_unwind(command) else {
+            life.crashed = true;
+            return drop(delivery.2.send(Err(Failure::Crashed)));
+        };
+        let Some(command) = command else {
+            return self.settle_system(delivery, Err(Failure::Undigested), After::default());
+        };
+        let (_, deadline, reply) = delivery;
+        let order = Box::new(Order {
+            command,
+            id,
+            keyed: None,
+            correlation: CorrelationId(id.0),
+            origin: Origin::System(message),
+            deadline,
+            link: None,
+            falls: 0,
+            reply,
+        });
+        match self.decide(&order) {
+            None => self.crash(order, "a panic or an overrun of its time in decide"),
+            Some((now, Ok(decision))) => self.accept(order, &decision, now),
+            Some((_, Err(refusal))) => self.settle(order, Err(refusal)),
+        }
+    }
+
+    fn settle_system(
+        &mut self,
+        delivery: SystemDelivery,
+        answer: Result<Answer, Failure>,
+        after: After,
+    ) {
+        let Some(life) = &self.life else { return };
+        let incarnation = Arc::clone(&life.incarnation);
+        let slot = Arc::clone(&self.slot);
+        let held = HeldSystem::new(slot, &incarnation, delivery, answer, after);
+        self.finish(incarnation, Box::new(held));
+    }
+}

@@ -1,0 +1,160 @@
+//! Delivers the system's own messages to entities, again and again until they are digested.
+//!
+//! Every try is counted durably before it meets the entity's code: after a crash of the whole
+//! process the count tells, and the message is taken out of delivery after as many starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coppice_core::{EffectOutcome, StreamKey};
+use coppice_persistence::{LetterKind, LetterReason, MessageRef};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::answer::Failure;
+use crate::registry::Registry;
+use crate::work::attempts::AttemptsHandle;
+use crate::work::message::SystemMessage;
+use crate::work::quarantine::{Quarantine, Undeliverable};
+use crate::work::retry::{Jitter, RetryPolicy};
+
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// The entity digested it, or had done so before.
+    Digested,
+    /// It is among the dead letters.
+    Quarantined,
+    /// This node is not to deliver it any more: the entity is another's, or the node goes down.
+    LeftAlone,
+}
+
+/// Delivers. Clones deliver for the same node.
+#[derive(Debug, Clone)]
+pub struct Courier {
+    pub(crate) registry: Registry,
+    pub(crate) attempts: AttemptsHandle,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) jitter: Arc<Jitter>,
+    /// How long one try may wait for the entity.
+    pub(crate) patience: Duration,
+    /// Tries that met a crash, of the entity or of the whole process, before a message is taken
+    /// out of delivery.
+    pub(crate) crashes_max: u32,
+}
+
+/// What one try came to.
+enum Try {
+    End(Delivered),
+    /// The entity's own code crashed.
+    Crashed,
+    /// Something else was in the way.
+    Again(Failure),
+}
+
+impl Courier {
+    /// Delivers a message until it is digested or out of delivery.
+    pub async fn deliver(&self, key: &StreamKey, message: &SystemMessage) -> Delivered {
+        let stream = key.stream();
+        let id = message.message_id(stream);
+        let counted = MessageRef { stream, message: id };
+        let mut crashed = false;
+        'counted: loop {
+            if self.quarantine.holds_entity(stream)
+                || self.quarantine.holds(stream, message.subject_id(stream))
+            {
+                return Delivered::Quarantined;
+            }
+            let Some(count) = self.attempts.count(counted).await else {
+                return Delivered::LeftAlone;
+            };
+            if count > self.crashes_max {
+                let reason =
+                    if crashed { LetterReason::Crashed } else { LetterReason::ProcessEnded };
+                let detail = format!("{} tries ended in a crash", self.crashes_max);
+                self.quarantine(key, message, reason, detail, count - 1);
+                self.attempts.forget(counted);
+                return Delivered::Quarantined;
+            }
+            let mut tries = 0;
+            loop {
+                match self.once(key, message).await {
+                    Try::End(delivered) => {
+                        self.attempts.forget(counted);
+                        return delivered;
+                    }
+                    Try::Crashed => {
+                        crashed = true;
+                        continue 'counted;
+                    }
+                    Try::Again(failure) => {
+                        tries += 1;
+                        debug!(%key, tries, %failure, "delivery waits");
+                        let wait = RetryPolicy::DELIVERY.wait(tries, &self.jitter);
+                        tokio::time::sleep(wait.unwrap_or_default()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sees to it that an entity is in memory and looks at what it owes. What is in the way is
+    /// logged; the next scan finds the entity again.
+    pub async fn wake(&self, key: &StreamKey) {
+        let deadline = Instant::now() + self.patience;
+        if let Err(failure) = self.registry.wake(key, deadline).await {
+            warn!(%key, %failure, "entity can't be woken");
+        }
+    }
+
+    async fn once(&self, key: &StreamKey, message: &SystemMessage) -> Try {
+        let deadline = Instant::now() + self.patience;
+        let delivered = self.registry.deliver(key, message.clone(), deadline).await;
+        let Err(failure) = delivered else { return Try::End(Delivered::Digested) };
+        match failure {
+            Failure::Crashed => Try::Crashed,
+            Failure::NotOwner | Failure::ShuttingDown => Try::End(Delivered::LeftAlone),
+            Failure::EntityQuarantined | Failure::MessageQuarantined => {
+                Try::End(Delivered::Quarantined)
+            }
+            Failure::Rejected { .. } | Failure::Undigested | Failure::UnknownKind(_) => {
+                let unknown = matches!(
+                    message,
+                    SystemMessage::Outcome { outcome: EffectOutcome::Unknown { .. }, .. }
+                );
+                let reason = if unknown && failure == Failure::Undigested {
+                    LetterReason::OutcomeUnknown
+                } else {
+                    LetterReason::Refused
+                };
+                self.quarantine(key, message, reason, failure.to_string(), 1);
+                Try::End(Delivered::Quarantined)
+            }
+            failure => Try::Again(failure),
+        }
+    }
+
+    fn quarantine(
+        &self,
+        key: &StreamKey,
+        message: &SystemMessage,
+        reason: LetterReason,
+        detail: String,
+        attempts: u32,
+    ) {
+        let kind = match message {
+            SystemMessage::Timer { .. } => LetterKind::Timer,
+            SystemMessage::Outcome { .. } => LetterKind::Effect,
+        };
+        self.quarantine.put(Undeliverable {
+            key,
+            message: message.subject_id(key.stream()),
+            kind,
+            name: message.name(),
+            body: None,
+            reason,
+            detail,
+            attempts,
+        });
+    }
+}

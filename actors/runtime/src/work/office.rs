@@ -1,0 +1,172 @@
+//! The dead letter office: what an operator may see and decide.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coppice_core::{CommandId, CorrelationId, EffectId, EffectOutcome, TenantId};
+use coppice_persistence::{DeadLetter, LetterKind, MessageRef, Store, StoreError};
+use thiserror::Error;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::answer::{Failure, Request};
+use crate::work::courier::{Courier, Delivered};
+use crate::work::message::{SystemMessage, effect_key, outcome_key};
+
+/// Why a letter stays where it is.
+#[derive(Debug, Error)]
+pub enum OfficeError {
+    /// The tenant has no such letter.
+    #[error("there is no such dead letter")]
+    NotFound,
+    /// Its command's body wasn't kept, since it holds personal data.
+    #[error("the command's body was not kept, it can only be discarded")]
+    BodyNotKept,
+    /// A timer can't be taken off its entity from outside.
+    #[error("a timer can only be replayed, or taken off by a command of its entity")]
+    TimerStays,
+    /// An entity out of service has no message to replay.
+    #[error("an entity is put back into service by discarding its letter")]
+    NothingToReplay,
+    /// The store can't be read or written.
+    #[error("the dead letters can not be reached")]
+    Store(#[from] StoreError),
+    /// It was put back into delivery, and the entity didn't take it.
+    #[error("the entity did not take it: {0}")]
+    NotTaken(Failure),
+}
+
+/// The dead letters of a node's store.
+#[derive(Clone)]
+pub struct DeadLetterOffice {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) courier: Courier,
+}
+
+impl fmt::Debug for DeadLetterOffice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterOffice").finish_non_exhaustive()
+    }
+}
+
+impl DeadLetterOffice {
+    /// Up to `limit` letters of a tenant after a number, in order of arrival.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(
+        &self,
+        tenant: &TenantId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.store.dead_letters(Some(tenant), after, limit).await
+    }
+
+    /// Delivers a message once more, as if it had never failed: a command under its own id, an
+    /// effect even where it may have been sent before. Where it fails again it comes back here.
+    ///
+    /// # Errors
+    /// [`OfficeError`]; but for [`OfficeError::NotTaken`] the letter stays.
+    pub async fn replay(&self, tenant: &TenantId, id: Uuid) -> Result<(), OfficeError> {
+        let letter = self.find(tenant, id).await?;
+        match (letter.kind, &letter.body) {
+            (LetterKind::Entity, _) => return Err(OfficeError::NothingToReplay),
+            (LetterKind::Command, None) => return Err(OfficeError::BodyNotKept),
+            _ => {}
+        }
+        self.release(tenant, &letter).await?;
+        match (letter.kind, letter.body) {
+            (LetterKind::Command, Some(body)) => {
+                let request = Request {
+                    tenant: tenant.clone(),
+                    id: letter.key.id().clone(),
+                    command: letter.name.into(),
+                    body: Bytes::from(body.into_string()),
+                    command_id: CommandId(letter.message),
+                    keyed: true,
+                    correlation: CorrelationId(letter.message),
+                    sender: None,
+                    deadline: Instant::now() + self.courier.patience,
+                };
+                let asked = self.courier.registry.ask(letter.key.kind().as_str(), request).await;
+                asked.map(drop).map_err(OfficeError::NotTaken)
+            }
+            _ => {
+                self.courier.wake(&letter.key).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a message up: a command is forgotten, an effect ends as failed with the code
+    /// `discarded`, an entity is back in service.
+    ///
+    /// # Errors
+    /// [`OfficeError`].
+    pub async fn discard(&self, tenant: &TenantId, id: Uuid) -> Result<(), OfficeError> {
+        let letter = self.find(tenant, id).await?;
+        match letter.kind {
+            LetterKind::Timer => return Err(OfficeError::TimerStays),
+            LetterKind::Command => self.release(tenant, &letter).await?,
+            LetterKind::Entity => {
+                self.release(tenant, &letter).await?;
+                self.courier.wake(&letter.key).await;
+            }
+            LetterKind::Effect => self.discard_effect(tenant, &letter).await?,
+        }
+        Ok(())
+    }
+
+    async fn discard_effect(
+        &self,
+        tenant: &TenantId,
+        letter: &DeadLetter,
+    ) -> Result<(), OfficeError> {
+        let deadline = Instant::now() + self.courier.patience;
+        let registry = &self.courier.registry;
+        let (id, stream) = (EffectId(letter.name.clone()), letter.key.stream());
+        let outcome = |ordinal| SystemMessage::Outcome {
+            id: id.clone(),
+            ordinal,
+            outcome: EffectOutcome::Failed {
+                code: "discarded".into(),
+                detail: "an operator gave it up".into(),
+            },
+        };
+        let ordinal = registry.effect_ordinal(&letter.key, &id, deadline).await;
+        let ordinal = ordinal.map_err(OfficeError::NotTaken)?;
+        self.release(tenant, letter).await?;
+        // Under another ordinal it is another effect, and this one has ended.
+        let Some(ordinal) = ordinal else { return Ok(()) };
+        let (effect, message) = (effect_key(stream, &id, ordinal), outcome(ordinal));
+        if effect != letter.message {
+            return Ok(());
+        }
+        match self.courier.deliver(&letter.key, &message).await {
+            Delivered::Digested => {
+                self.courier.attempts.forget(MessageRef { stream, message: effect });
+                Ok(())
+            }
+            Delivered::Quarantined => Err(OfficeError::NotTaken(Failure::Undigested)),
+            Delivered::LeftAlone => Err(OfficeError::NotTaken(Failure::ShuttingDown)),
+        }
+    }
+
+    async fn find(&self, tenant: &TenantId, id: Uuid) -> Result<DeadLetter, OfficeError> {
+        let found = self.store.dead_letter(id).await?;
+        found.filter(|letter| letter.key.tenant() == tenant).ok_or(OfficeError::NotFound)
+    }
+
+    /// Takes the letter away, with the count of its tries.
+    async fn release(&self, tenant: &TenantId, letter: &DeadLetter) -> Result<(), OfficeError> {
+        let stream = letter.key.stream();
+        let messages = [letter.message, outcome_key(letter.message)];
+        let counted = messages.map(|message| MessageRef { stream, message });
+        self.store.drop_attempts(&counted).await?;
+        let released =
+            self.courier.quarantine.release(self.store.as_ref(), tenant, letter.id).await?;
+        released.map(drop).ok_or(OfficeError::NotFound)
+    }
+}

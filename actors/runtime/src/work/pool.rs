@@ -1,0 +1,343 @@
+//! Bulkheads: each handler has its own bounded pool, so that one that hangs holds up no other.
+//!
+//! **Invariants:** an effect is in a pool once; a pool's memory is bounded, and what finds no place
+//! is found again by a scan of what is owed; nothing is sent unless this node still holds the epoch
+//! that the effect was committed under.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use coppice_core::{Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey};
+use coppice_persistence::{LetterKind, LetterReason, MessageRef};
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::lease::Lease;
+use crate::work::courier::{Courier, Delivered};
+use crate::work::effects::{EffectCall, EffectError, EffectPool};
+use crate::work::message::{SystemMessage, effect_key};
+use crate::work::quarantine::{Quarantine, Undeliverable};
+
+/// An outstanding effect on its way out.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Who owes it.
+    pub key: StreamKey,
+    /// The entity's shard.
+    pub shard: ShardId,
+    /// The epoch that it was committed or recovered under.
+    pub epoch: Epoch,
+    /// Which effect.
+    pub id: EffectId,
+    /// Its ordinal.
+    pub ordinal: u64,
+    /// What is to be done.
+    pub effect: Effect,
+}
+
+impl Job {
+    fn idempotency_key(&self) -> Uuid {
+        effect_key(self.key.stream(), &self.id, self.ordinal)
+    }
+
+    fn outcome(&self, outcome: EffectOutcome) -> SystemMessage {
+        SystemMessage::Outcome { id: self.id.clone(), ordinal: self.ordinal, outcome }
+    }
+}
+
+/// What a pool has done since the start.
+#[derive(Debug, Default)]
+pub struct PoolCounters {
+    /// Calls made.
+    pub calls: AtomicU64,
+    /// Calls that were tried again.
+    pub retries: AtomicU64,
+    /// Effects whose outcome is recorded.
+    pub settled: AtomicU64,
+    /// Effects that found no place and wait for a scan.
+    pub overflowed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Job>,
+    /// Everything in the pool: waiting or under way.
+    known: BTreeSet<Uuid>,
+    overflowed: bool,
+}
+
+/// One handler's queue.
+#[derive(Debug)]
+pub struct Pool {
+    spec: EffectPool,
+    queue: Mutex<Queue>,
+    queue_max: usize,
+    bell: Notify,
+    counters: PoolCounters,
+}
+
+impl Pool {
+    /// The handler and its bounds.
+    #[must_use]
+    pub const fn spec(&self) -> &EffectPool {
+        &self.spec
+    }
+
+    /// Effects that wait or are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.lock().known.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &PoolCounters {
+        &self.counters
+    }
+
+    fn offer(&self, job: Job) {
+        let mut queue = self.queue.lock();
+        if queue.known.len() >= self.queue_max {
+            queue.overflowed = true;
+            self.counters.overflowed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if queue.known.insert(job.idempotency_key()) {
+            queue.waiting.push_back(job);
+            self.bell.notify_one();
+        }
+    }
+
+    /// Takes an effect that has ended off; whether those that found no place may come again.
+    fn ended(&self, key: Uuid) -> bool {
+        let mut queue = self.queue.lock();
+        queue.known.remove(&key);
+        let room = queue.overflowed && queue.known.len() <= self.queue_max / 2;
+        queue.overflowed &= !room;
+        room
+    }
+}
+
+/// Every pool of the node, by its handler's name. Clones are the same pools.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    by_name: Arc<BTreeMap<&'static str, Arc<Pool>>>,
+    quarantine: Quarantine,
+}
+
+impl Pools {
+    /// Of these handlers; of two with one name the later stands.
+    #[must_use]
+    pub fn new(specs: Vec<EffectPool>, queue_max: usize, quarantine: Quarantine) -> Self {
+        let pool = |spec: EffectPool| {
+            let name = spec.name;
+            let (queue, bell) = (Mutex::default(), Notify::new());
+            (name, Arc::new(Pool { spec, queue, queue_max, bell, counters: Default::default() }))
+        };
+        Self { by_name: Arc::new(specs.into_iter().map(pool).collect()), quarantine }
+    }
+
+    /// The pools, in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.by_name.values()
+    }
+
+    /// Puts an effect into its pool, unless it is there or out of delivery.
+    pub fn offer(&self, job: Job) {
+        let stream = job.key.stream();
+        let key = job.idempotency_key();
+        if self.quarantine.holds_entity(stream) || self.quarantine.holds(stream, key) {
+            return;
+        }
+        match self.by_name.get(job.effect.handler.as_ref()) {
+            Some(pool) => pool.offer(job),
+            None => {
+                let detail = format!("there is no handler {:?}", job.effect.handler);
+                quarantine(&self.quarantine, &job, LetterReason::NoHandler, detail, 0);
+            }
+        }
+    }
+}
+
+fn quarantine(to: &Quarantine, job: &Job, reason: LetterReason, detail: String, attempts: u32) {
+    to.put(Undeliverable {
+        key: &job.key,
+        message: job.idempotency_key(),
+        kind: LetterKind::Effect,
+        name: &job.id.0,
+        body: Some(&job.effect.request),
+        reason,
+        detail,
+        attempts,
+    });
+}
+
+/// Runs one pool.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolRunner {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) courier: Courier,
+    pub(crate) lease: Arc<dyn Lease>,
+    /// Rung when there is room again for what found none.
+    pub(crate) rescan: Arc<Notify>,
+    /// Starts of an effect whose outcome was never recorded, before it is taken out of delivery.
+    pub(crate) starts_max: u32,
+    /// Effects under way at once; more than call at once, since some wait to be tried again.
+    pub(crate) open_max: usize,
+}
+
+impl PoolRunner {
+    /// Carries effects out until `stopping` says so; then waits for the calls under way.
+    pub(crate) async fn run(self, mut stopping: watch::Receiver<bool>) {
+        let calls = Arc::new(Semaphore::new(self.pool.spec.concurrency));
+        let mut running: JoinSet<Uuid> = JoinSet::new();
+        loop {
+            while running.len() < self.open_max {
+                let Some(job) = self.pool.queue.lock().waiting.pop_front() else { break };
+                let (runner, calls, stop) = (self.clone(), Arc::clone(&calls), stopping.clone());
+                running.spawn(async move {
+                    let key = job.idempotency_key();
+                    runner.carry_out(&job, &calls, stop).await;
+                    key
+                });
+            }
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => break,
+                Some(ended) = running.join_next() => self.ended(ended),
+                () = self.pool.bell.notified() => {}
+            }
+        }
+        while let Some(ended) = running.join_next().await {
+            self.ended(ended);
+        }
+    }
+
+    fn ended(&self, ended: Result<Uuid, tokio::task::JoinError>) {
+        match ended {
+            Ok(key) if self.pool.ended(key) => self.rescan.notify_one(),
+            Ok(_) => {}
+            // The handler's panics are caught, so this is a bug of ours; the effect stays known and
+            // waits for the next start.
+            Err(error) => warn!(%error, pool = self.pool.spec.name, "an effect's task ended"),
+        }
+    }
+
+    async fn carry_out(&self, job: &Job, calls: &Semaphore, stopping: watch::Receiver<bool>) {
+        let counted = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
+        let Some(starts) = self.courier.attempts.count(counted).await else { return };
+        let outcome = if starts > 1 && job.effect.mode == EffectMode::AtMostOnce {
+            let detail = "the node ended while it was being sent".into();
+            EffectOutcome::Unknown { detail }
+        } else if starts > self.starts_max {
+            let detail = format!("{} starts ended without an outcome", starts - 1);
+            let reason = LetterReason::ProcessEnded;
+            return quarantine(&self.courier.quarantine, job, reason, detail, starts - 1);
+        } else {
+            match self.call(job, calls, stopping).await {
+                Some(outcome) => outcome,
+                None => return,
+            }
+        };
+        let message = job.outcome(outcome);
+        match self.courier.deliver(&job.key, &message).await {
+            Delivered::Digested => {
+                self.pool.counters.settled.fetch_add(1, Ordering::Relaxed);
+                self.courier.attempts.forget(counted);
+            }
+            // The count stays: what may have been sent must not be sent again unasked.
+            Delivered::Quarantined | Delivered::LeftAlone => {}
+        }
+    }
+
+    /// Calls until there is an outcome; `None` where this node is not to go on.
+    async fn call(
+        &self,
+        job: &Job,
+        calls: &Semaphore,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Option<EffectOutcome> {
+        let spec = &self.pool.spec;
+        // Once a try may have had its effect, a later refusal doesn't speak for it.
+        let mut unsure = false;
+        let mut tries = 0;
+        loop {
+            let permit = calls.acquire().await.ok()?;
+            if *stopping.borrow() || self.lease.epoch(job.shard) != Some(job.epoch) {
+                return None;
+            }
+            tries += 1;
+            self.pool.counters.calls.fetch_add(1, Ordering::Relaxed);
+            let tried = self.try_once(job).await;
+            drop(permit);
+            let error = match tried {
+                Ok(response) => return Some(EffectOutcome::Done { response: response.into() }),
+                Err(error) => error,
+            };
+            let wait = spec.retry.wait(tries, &self.courier.jitter);
+            let (code, detail) = match error {
+                EffectError::Refused { code, detail } => (Some(code), detail),
+                EffectError::NotSent { detail } => (None, detail),
+                EffectError::Unknown { detail } => {
+                    unsure = true;
+                    if job.effect.mode == EffectMode::AtMostOnce {
+                        return Some(EffectOutcome::Unknown { detail: detail.into() });
+                    }
+                    (None, detail)
+                }
+            };
+            let wait = match (code, wait) {
+                (None, Some(wait)) => wait,
+                _ if unsure => return Some(EffectOutcome::Unknown { detail: detail.into() }),
+                (code, _) => {
+                    let code = code.unwrap_or_else(|| "unreachable".to_owned());
+                    return Some(EffectOutcome::Failed {
+                        code: code.into(),
+                        detail: detail.into(),
+                    });
+                }
+            };
+            debug!(key = %job.key, effect = %job.id.0, tries, detail, "effect is tried again");
+            self.pool.counters.retries.fetch_add(1, Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => return None,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn try_once(&self, job: &Job) -> Result<String, EffectError> {
+        let spec = &self.pool.spec;
+        let call = EffectCall {
+            entity: job.key.clone(),
+            effect: job.id.clone(),
+            idempotency_key: job.idempotency_key(),
+            request: job.effect.request.clone(),
+        };
+        let called = AssertUnwindSafe(spec.handler.call(call)).catch_unwind();
+        match timeout(spec.timeout, called).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => {
+                Err(EffectError::Unknown { detail: "the handler panicked".to_owned() })
+            }
+            Err(_elapsed) => {
+                let detail = format!("no answer within {} ms", spec.timeout.as_millis());
+                Err(EffectError::Unknown { detail })
+            }
+        }
+    }
+}

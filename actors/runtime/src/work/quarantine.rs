@@ -1,0 +1,279 @@
+//! What is out of delivery: single messages, and whole entities.
+//!
+//! The store has the letters; this is their index in memory, asked before anything is delivered,
+//! and the task that writes new ones. **Invariant:** a letter is in force here from the moment it
+//! is put, and in the store as soon as the store takes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
+use std::sync::Arc;
+
+use coppice_core::hash::Hasher;
+use coppice_core::{CommandId, StreamId, StreamKey, TenantId};
+use coppice_persistence::{DeadLetter, LetterKind, LetterReason, Store, StoreError};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, watch};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::answer::Failure;
+use crate::clock::Clock;
+use crate::work::retry::{Jitter, RetryPolicy};
+
+/// Letters read at once.
+const PAGE: usize = 500;
+
+/// What is out of delivery of one entity.
+#[derive(Debug, Default)]
+struct Held {
+    entity: bool,
+    messages: BTreeSet<Uuid>,
+}
+
+/// A message that is taken out of delivery.
+#[derive(Debug)]
+pub struct Undeliverable<'a> {
+    /// The entity.
+    pub key: &'a StreamKey,
+    /// The message within it; nil for the entity itself.
+    pub message: Uuid,
+    /// What it is.
+    pub kind: LetterKind,
+    /// The command's name, or the id of the timer or effect.
+    pub name: &'a str,
+    /// The command's body, where it may be kept.
+    pub body: Option<&'a str>,
+    /// Why.
+    pub reason: LetterReason,
+    /// The same for people.
+    pub detail: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// The index of what is out of delivery. Clones are the same index.
+#[derive(Debug, Clone)]
+pub struct Quarantine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    held: RwLock<BTreeMap<StreamId, Held>>,
+    unwritten: Mutex<Vec<DeadLetter>>,
+    bell: Notify,
+    loaded: watch::Sender<bool>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The id of a letter: the same for the same message of the same entity.
+#[must_use]
+pub fn letter_id(stream: StreamId, message: Uuid) -> Uuid {
+    Hasher::new("coppice.letter.v1")
+        .fixed(*stream.0.as_bytes())
+        .fixed(*message.as_bytes())
+        .finish()
+        .to_uuid()
+}
+
+impl Quarantine {
+    /// Nothing is out of delivery.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Shared {
+            held: RwLock::default(),
+            unwritten: Mutex::default(),
+            bell: Notify::new(),
+            loaded: watch::Sender::new(false),
+            clock,
+        }))
+    }
+
+    /// Nothing is out of delivery, and there is no store to ask.
+    #[must_use]
+    pub fn empty(clock: Arc<dyn Clock>) -> Self {
+        let quarantine = Self::new(clock);
+        quarantine.0.loaded.send_replace(true);
+        quarantine
+    }
+
+    /// Waits until what the store has was read: before that, nothing is decided.
+    pub async fn loaded(&self) {
+        if *self.0.loaded.borrow() {
+            return;
+        }
+        // The sender lives as long as this index does.
+        let mut loaded = self.0.loaded.subscribe();
+        drop(loaded.wait_for(|loaded| *loaded).await);
+    }
+
+    /// Why a command must not be decided, if it must not.
+    #[must_use]
+    pub fn failure(&self, key: &StreamKey, id: CommandId) -> Option<Failure> {
+        let all = self.0.held.read();
+        if all.is_empty() {
+            return None;
+        }
+        let held = all.get(&key.stream())?;
+        if held.entity {
+            return Some(Failure::EntityQuarantined);
+        }
+        held.messages.contains(&id.0).then_some(Failure::MessageQuarantined)
+    }
+
+    /// Whether the entity is out of service.
+    #[must_use]
+    pub fn holds_entity(&self, stream: StreamId) -> bool {
+        let held = self.0.held.read();
+        !held.is_empty() && held.get(&stream).is_some_and(|held| held.entity)
+    }
+
+    /// Whether a message is out of delivery.
+    #[must_use]
+    pub fn holds(&self, stream: StreamId, message: Uuid) -> bool {
+        let held = self.0.held.read();
+        !held.is_empty() && held.get(&stream).is_some_and(|held| held.messages.contains(&message))
+    }
+
+    /// Takes a message, or an entity, out of delivery.
+    pub fn put(&self, what: Undeliverable<'_>) {
+        let stream = what.key.stream();
+        let letter = DeadLetter {
+            number: 0,
+            id: letter_id(stream, what.message),
+            key: what.key.clone(),
+            message: what.message,
+            kind: what.kind,
+            name: what.name.into(),
+            body: what.body.map(Into::into),
+            reason: what.reason,
+            // PostgreSQL's text can't hold it, and a panic's may.
+            detail: what.detail.replace('\0', "\u{fffd}").into(),
+            attempts: what.attempts,
+            at: self.0.clock.now(),
+        };
+        error!(
+            key = %letter.key,
+            name = %letter.name,
+            letter = %letter.id,
+            reason = ?letter.reason,
+            detail = %letter.detail,
+            "message is out of delivery"
+        );
+        self.hold(&letter);
+        self.0.unwritten.lock().push(letter);
+        self.0.bell.notify_one();
+    }
+
+    fn hold(&self, letter: &DeadLetter) {
+        let mut held = self.0.held.write();
+        let held = held.entry(letter.key.stream()).or_default();
+        match letter.kind {
+            LetterKind::Entity => held.entity = true,
+            LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
+                held.messages.insert(letter.message);
+            }
+        }
+    }
+
+    /// Takes a letter back: away from the store, and then its message may be delivered again.
+    /// `None` where the tenant has no such letter.
+    ///
+    /// # Errors
+    /// The store's; the message stays out of delivery.
+    pub async fn release(
+        &self,
+        store: &dyn Store,
+        tenant: &TenantId,
+        id: Uuid,
+    ) -> Result<Option<DeadLetter>, StoreError> {
+        let Some(letter) = store.dead_letter(id).await? else { return Ok(None) };
+        if letter.key.tenant() != tenant || !store.remove_dead_letter(id).await? {
+            return Ok(None);
+        }
+        let mut all = self.0.held.write();
+        let stream = letter.key.stream();
+        if let Some(held) = all.get_mut(&stream) {
+            match letter.kind {
+                LetterKind::Entity => held.entity = false,
+                LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
+                    held.messages.remove(&letter.message);
+                }
+            }
+            if !held.entity && held.messages.is_empty() {
+                all.remove(&stream);
+            }
+        }
+        Ok(Some(letter))
+    }
+
+    async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let letters = store.dead_letters(None, after, PAGE).await?;
+            letters.iter().for_each(|letter| self.hold(letter));
+            match letters.last() {
+                Some(last) if letters.len() == PAGE => after = last.number,
+                Some(_) | None => {
+                    self.0.loaded.send_replace(true);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Reads what the store has; then writes new letters until `stopping` says so.
+    pub async fn run(
+        self,
+        store: Arc<dyn Store>,
+        jitter: Arc<Jitter>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let mut failures = 0;
+        while let Err(error) = self.load(store.as_ref()).await {
+            failures += 1;
+            warn!(%error, failures, "dead letters can't be read");
+            let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(wait.unwrap_or_default()) => {}
+            }
+        }
+        loop {
+            let letters = take(&mut *self.0.unwritten.lock());
+            if letters.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = self.0.bell.notified() => continue,
+                    _ = stopping.wait_for(|stop| *stop) => return,
+                }
+            }
+            let Err((rest, error)) = write(store.as_ref(), letters).await else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            warn!(%error, failures, "dead letters can't be written");
+            self.0.unwritten.lock().splice(0..0, rest);
+            let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(wait.unwrap_or_default()) => {}
+            }
+        }
+    }
+}
+
+async fn write(
+    store: &dyn Store,
+    mut letters: Vec<DeadLetter>,
+) -> Result<(), (Vec<DeadLetter>, StoreError)> {
+    let mut written = 0;
+    for letter in &letters {
+        match store.put_dead_letter(letter).await {
+            Ok(_) => written += 1,
+            Err(error) => return Err((letters.split_off(written), error)),
+        }
+    }
+    Ok(())
+}

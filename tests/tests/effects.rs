@@ -1,0 +1,16 @@
+//! What entities owe and are owed: effects, timers, and what is out of delivery.
+//!
+//! Time is paused and moves by itself, and the clock of the timers moves with it.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+
+#[path = "effects/calls.rs"]
+mod calls;
+#[path = "effects/crashes.rs"]
+mod crashes;
+#[path = "effects/letters.rs"]
+mod letters;
+#[path = "effects/timers.rs"]
+mod timers;
+#[path = "effects/world.rs"]
+mod world;

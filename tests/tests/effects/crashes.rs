@@ -1,0 +1,68 @@
+//! Poison: a message that crashes its entity, and an entity that crashes too often.
+
+use std::time::Duration;
+
+use coppice_persistence::{LetterKind, LetterReason};
+use coppice_runtime::{Answer, Failure, RuntimeOptions};
+use coppice_tests::node::tenant;
+use coppice_tests::running::command;
+
+use crate::world::{Running, World};
+
+async fn profile(
+    running: &Running,
+    entity: &str,
+    name: &str,
+    key: Option<&str>,
+) -> Result<Answer, Failure> {
+    running.caller.0.ask("profile", command(entity, name, "{}", key)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_crash_on_a_message_takes_it_out_of_delivery_and_the_others_go_on() {
+    let world = World::default();
+    let running = world.start().await;
+    for expected in [Failure::Crashed, Failure::Crashed, Failure::MessageQuarantined] {
+        assert_eq!(profile(&running, "p", "crash", Some("poison")).await, Err(expected));
+        profile(&running, "p", "touch", None).await.unwrap();
+    }
+    let letter = running.letter().await;
+    assert_eq!((letter.kind, letter.reason), (LetterKind::Command, LetterReason::Crashed));
+    assert_eq!((&*letter.name, letter.body.as_deref()), ("crash", Some("{}")));
+    assert_eq!(letter.attempts, 3);
+    // It stays out through a restart, and its neighbours don't.
+    let running = world.restart(running).await;
+    let again = profile(&running, "p", "crash", Some("poison")).await;
+    assert_eq!(again, Err(Failure::MessageQuarantined));
+    profile(&running, "p", "touch", Some("good")).await.unwrap();
+    profile(&running, "q", "touch", None).await.unwrap();
+    // Replayed it crashes again; discarded, it may be tried anew.
+    let office = running.node.dead_letters();
+    assert!(office.replay(&tenant(), letter.id).await.is_err());
+    assert!(running.letters().await.is_empty());
+    let once_more = profile(&running, "p", "crash", Some("poison")).await;
+    assert_eq!(once_more, Err(Failure::Crashed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_crashes_in_the_window_take_the_entity_out_of_service_until_it_is_put_back() {
+    let options = RuntimeOptions { entity_crashes_max: 4, ..RuntimeOptions::default() };
+    let world = World::new(options);
+    let running = world.start().await;
+    for _ in 0..3 {
+        assert_eq!(profile(&running, "p", "crash", None).await, Err(Failure::Crashed));
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for _ in 0..3 {
+        assert_eq!(profile(&running, "p", "crash", None).await, Err(Failure::Crashed));
+    }
+    assert_eq!(profile(&running, "p", "crash", None).await, Err(Failure::EntityQuarantined));
+    assert_eq!(profile(&running, "p", "touch", None).await, Err(Failure::EntityQuarantined));
+    profile(&running, "q", "touch", None).await.unwrap();
+    let letter = running.letter().await;
+    assert_eq!(letter.kind, LetterKind::Entity);
+    let running = world.restart(running).await;
+    assert_eq!(profile(&running, "p", "touch", None).await, Err(Failure::EntityQuarantined));
+    running.node.dead_letters().discard(&tenant(), letter.id).await.unwrap();
+    profile(&running, "p", "touch", None).await.unwrap();
+}
