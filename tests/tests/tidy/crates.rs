@@ -21,7 +21,7 @@ const EDGES: &[(&str, May)] = &[
     ("coppice-core", May::Only(&[])),
     ("coppice-domain", May::Only(&["coppice-core"])),
     ("coppice-persistence", May::Only(&["coppice-core"])),
-    ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence"])),
+    ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence", "coppice-supervisors"])),
     ("coppice-supervisors", May::Only(&[])),
     ("coppice-egress", May::Only(&["coppice-runtime"])),
     ("coppice-api", May::Only(&["coppice-core"])),

@@ -52,7 +52,7 @@ impl<K: Entity> Host<K> {
         let Origin::Caller { name, body, .. } = &order.origin else { return };
         // Personal data must go with its subject's key, and a letter is under none.
         let body = K::subject(&order.command).is_none().then(|| std::str::from_utf8(body).ok());
-        self.slot.services.quarantine.put(Undeliverable {
+        self.slot.services.quarantine.put(&Undeliverable {
             key: &self.slot.key,
             message: order.id.0,
             kind: LetterKind::Command,
@@ -65,7 +65,7 @@ impl<K: Entity> Host<K> {
     }
 
     fn quarantine_entity(&self, problem: &str, attempts: u32) {
-        self.slot.services.quarantine.put(Undeliverable {
+        self.slot.services.quarantine.put(&Undeliverable {
             key: &self.slot.key,
             message: Uuid::nil(),
             kind: LetterKind::Entity,

@@ -146,7 +146,7 @@ impl Courier {
             SystemMessage::Timer { .. } => LetterKind::Timer,
             SystemMessage::Outcome { .. } => LetterKind::Effect,
         };
-        self.quarantine.put(Undeliverable {
+        self.quarantine.put(&Undeliverable {
             key,
             message: message.subject_id(key.stream()),
             kind,

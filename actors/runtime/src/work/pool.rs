@@ -173,7 +173,7 @@ impl Pools {
 }
 
 fn quarantine(to: &Quarantine, job: &Job, reason: LetterReason, detail: String, attempts: u32) {
-    to.put(Undeliverable {
+    to.put(&Undeliverable {
         key: &job.key,
         message: job.idempotency_key(),
         kind: LetterKind::Effect,

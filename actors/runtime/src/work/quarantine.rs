@@ -134,7 +134,7 @@ impl Quarantine {
     }
 
     /// Takes a message, or an entity, out of delivery.
-    pub fn put(&self, what: Undeliverable<'_>) {
+    pub fn put(&self, what: &Undeliverable<'_>) {
         let stream = what.key.stream();
         let letter = DeadLetter {
             number: 0,
