@@ -24,7 +24,9 @@ pub struct TaskContext {
 pub struct StopSignal(watch::Receiver<bool>);
 
 impl StopSignal {
-    pub(crate) const fn new(raised: watch::Receiver<bool>) -> Self {
+    /// Raised once `true` is sent, or the sender is gone: for what runs outside a tree.
+    #[must_use]
+    pub const fn new(raised: watch::Receiver<bool>) -> Self {
         Self(raised)
     }
 

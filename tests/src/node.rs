@@ -52,7 +52,7 @@ pub async fn claim(store: &dyn Store, owner: &str) -> TestLease {
 }
 
 /// Starts a node that serves counters and profiles.
-pub fn start(
+pub async fn start(
     store: Arc<dyn Store>,
     lease: Arc<dyn Lease>,
     clock: Arc<dyn Clock>,
@@ -61,10 +61,11 @@ pub fn start(
 ) -> Node {
     let builder =
         NodeBuilder::new(store, lease, clock, options).kind::<Counter>().kind::<Profile>();
-    match vault {
-        Some(vault) => builder.vault(vault).start(),
-        None => builder.start(),
-    }
+    let builder = match vault {
+        Some(vault) => builder.vault(vault),
+        None => builder,
+    };
+    builder.start().await.expect("a node on a store that answers comes up")
 }
 
 /// An add, keyed where a key is given.

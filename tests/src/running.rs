@@ -20,7 +20,7 @@ pub async fn run(
     vault: Option<Arc<dyn Vault>>,
 ) -> (Node, Caller) {
     let lease = Arc::new(claim(store.as_ref(), "node").await);
-    let node = start(store, lease, clock, options, vault);
+    let node = start(store, lease, clock, options, vault).await;
     let caller = Caller(node.registry());
     (node, caller)
 }

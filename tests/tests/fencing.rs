@@ -10,10 +10,10 @@ use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock, task};
 use coppice_testkit::{Faults, MemoryStore, Point, TestLease, Times, read_whole_journal};
 use coppice_tests::node::{Caller, claim, start, until, value};
 
-fn node(store: &MemoryStore, lease: &Arc<TestLease>) -> (Node, Caller) {
+async fn node(store: &MemoryStore, lease: &Arc<TestLease>) -> (Node, Caller) {
     let store: Arc<dyn Store> = Arc::new(store.clone());
     let lease = Arc::clone(lease);
-    let node = start(store, lease, Arc::new(SystemClock), RuntimeOptions::default(), None);
+    let node = start(store, lease, Arc::new(SystemClock), RuntimeOptions::default(), None).await;
     let caller = Caller(node.registry());
     (node, caller)
 }
@@ -24,7 +24,7 @@ async fn two_owners() -> (MemoryStore, (Node, Caller), (Node, Caller)) {
     let a_store = MemoryStore::default();
     let b_store = a_store.connect(Faults::default());
     let lease = Arc::new(claim(&a_store, "a").await);
-    let (a, b) = (node(&a_store, &lease), node(&b_store, &lease));
+    let (a, b) = (node(&a_store, &lease).await, node(&b_store, &lease).await);
     for _ in 0..10 {
         a.1.add("x", 1, None).await.unwrap();
     }
@@ -104,12 +104,12 @@ async fn tickets_in_two_batches_fall_together() {
 async fn an_owner_whose_epoch_has_passed_is_refused_and_says_so() {
     let a_store = MemoryStore::default();
     let a_lease = Arc::new(claim(&a_store, "a").await);
-    let (_a_node, a) = node(&a_store, &a_lease);
+    let (_a_node, a) = node(&a_store, &a_lease).await;
     a.add("x", 1, None).await.unwrap();
     // B takes over; A does not notice (its lease is frozen at what it was).
     let b_store = a_store.connect(Faults::default());
     let b_lease = Arc::new(claim(&b_store, "a").await);
-    let (_b_node, b) = node(&b_store, &b_lease);
+    let (_b_node, b) = node(&b_store, &b_lease).await;
 
     assert_eq!(a.add("x", 5, None).await, Err(Failure::NotOwner));
     assert_eq!(value(&b.add("x", 7, None).await.unwrap().reply), 8);
@@ -119,7 +119,7 @@ async fn an_owner_whose_epoch_has_passed_is_refused_and_says_so() {
 async fn a_frozen_owner_that_wakes_answers_neither_reads_nor_refusals() {
     let store = MemoryStore::default();
     let lease = Arc::new(claim(&store, "a").await);
-    let (_node, a) = node(&store, &lease);
+    let (_node, a) = node(&store, &lease).await;
     a.add("x", i64::MAX, None).await.unwrap();
     assert_eq!(value(&a.read("x").await.unwrap().state), i64::MAX);
 
@@ -135,7 +135,7 @@ async fn a_frozen_owner_that_wakes_answers_neither_reads_nor_refusals() {
 async fn a_read_behind_a_commit_is_not_answered_once_the_lease_has_ended() {
     let store = MemoryStore::default();
     let lease = Arc::new(claim(&store, "a").await);
-    let (node, a) = node(&store, &lease);
+    let (node, a) = node(&store, &lease).await;
     a.add("x", 1, None).await.unwrap();
     let hold = store.faults().hold(Point::AfterAppendBeforeAnswer, Times::Next(1));
     let adding = task::spawn({

@@ -22,7 +22,8 @@ async fn adds_around_cut_commits(cut: Cut) {
     let store: Arc<dyn Store> = Arc::new(store);
     let lease = Arc::new(claim(store.as_ref(), "a").await);
     let node =
-        start(Arc::clone(&store), lease, Arc::new(SystemClock), RuntimeOptions::default(), None);
+        start(Arc::clone(&store), lease, Arc::new(SystemClock), RuntimeOptions::default(), None)
+            .await;
     let caller = Caller(node.registry());
     caller.add("x", 1, None).await.unwrap();
 
@@ -75,7 +76,7 @@ async fn an_unknown_commit_whose_shard_moved_meanwhile_is_still_told_truthfully(
     let lease = Arc::new(claim(&store, "a").await);
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let options = RuntimeOptions::default();
-    let node = start(shared, lease, Arc::new(SystemClock), options, None);
+    let node = start(shared, lease, Arc::new(SystemClock), options, None).await;
     let caller = Caller(node.registry());
     caller.add("x", 1, None).await.unwrap();
 

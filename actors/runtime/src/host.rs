@@ -196,6 +196,7 @@ impl<K: Entity> Host<K> {
             && !self.tickets.is_empty()
         {
             life.incarnation.opened(self.tickets.len());
+            self.tickets.iter_mut().for_each(Ticket::counted);
             self.slot.services.writer.submit(&mut self.tickets);
         }
     }
@@ -335,7 +336,7 @@ impl<K: Entity> Host<K> {
         } else {
             HeldCommand::joining(slot, order, answer, &incarnation)
         };
-        self.tickets.push(Ticket { incarnation, writing, link, held: Box::new(held) });
+        self.tickets.push(Ticket::new(incarnation, writing, link, Box::new(held)));
     }
 
     /// Gives an answer that appends nothing: now if nothing is open before it, else behind it.
@@ -372,7 +373,7 @@ impl<K: Entity> Host<K> {
         if self.tickets.is_empty() && incarnation.open() == 0 && incarnation.fall().is_none() {
             return held.committed();
         }
-        self.tickets.push(Ticket { incarnation, writing: None, link: None, held });
+        self.tickets.push(Ticket::new(incarnation, None, None, held));
     }
 
     async fn look_up(&mut self, order: &Order<K>) -> Result<Repeat, Failure> {

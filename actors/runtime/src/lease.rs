@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use coppice_core::{Epoch, ShardId, StreamKey};
 use coppice_persistence::{ClaimOutcome, ShardClaim, Store, StoreError};
+use coppice_supervisors::StopSignal;
 use parking_lot::RwLock;
 use rustix::time::{ClockId, clock_gettime};
 use tracing::{error, info, warn};
@@ -159,11 +160,11 @@ impl LeaseKeeper {
     }
 
     /// Renews until `stopping` says so, then gives the shards back.
-    pub async fn run(self, mut stopping: tokio::sync::watch::Receiver<bool>) {
+    pub async fn run(&self, stopping: StopSignal) {
         loop {
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => break,
+                () = stopping.raised() => break,
                 () = tokio::time::sleep(self.duration / RENEWALS_PER_LEASE) => {}
             }
             self.renew().await;

@@ -37,6 +37,7 @@ pub mod writer;
 
 pub use answer::{Answer, Failure, Outcome, Request, View};
 pub use clock::{Clock, SystemClock};
+pub use coppice_supervisors as supervisors;
 pub use lease::{ExclusiveLease, Lease};
 pub use link::LinkGroup;
 pub use node::{Node, NodeBuilder};

@@ -1,5 +1,21 @@
-//! A node's runtime: the writer, the regions and the tasks around them, started and stopped in
-//! order.
+//! A node: one supervision tree over the writer, the regions and the tasks around them.
+//!
+//! | Started | Child of the root | Restarted with it |
+//! |---|---|---|
+//! | 1 | what the composition root puts first (the lease's keeper) | everything after it |
+//! | 2 | `writer` | everything after it |
+//! | 3 | `subscriptions`, a task per projection | everything after it |
+//! | 4 | `system`: snapshots, old records, counts of tries, dead letters | everything after it |
+//! | 5 | `regions`, a keeper per kind; the entities are below it | everything after it |
+//! | 6 | `effects`, a task per handler | everything after it |
+//! | 7 | `schedulers`: timers and scans | what comes last |
+//! | 8 | what the composition root puts last (the gateway) | itself |
+//!
+//! A stop goes the other way, and each part finishes what is under way: no request is taken in, no
+//! effect started, the entities decide what waits and the writer commits it. The store has no child
+//! here: its absence is a state that the writer and the others wait out, not an exit.
+
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +24,9 @@ use std::time::Duration;
 
 use coppice_core::Entity;
 use coppice_core::sensitive::Vault;
-use coppice_persistence::{Snapshot, Store};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use coppice_persistence::Store;
+use coppice_supervisors::{ChildSpec, Outcome, StartError, SupervisorHandle, Tree, TreeOptions};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::clock::Clock;
@@ -20,9 +36,8 @@ use crate::projection::Projection;
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
 use crate::slot::Services;
-use crate::subscription::Subscription;
-use crate::task;
 use crate::work::Work;
+use crate::work::courier::Courier;
 use crate::work::effects::{EffectHandler, EffectPool};
 use crate::work::entity_commands::{ENTITY, EntityCommands};
 use crate::work::office::DeadLetterOffice;
@@ -30,13 +45,12 @@ use crate::work::pool::Pools;
 use crate::work::quarantine::Quarantine;
 use crate::work::retry::RetryPolicy;
 use crate::work::timers::Timers;
-use crate::writer::{Writer, WriterHandle};
+use crate::writer::WriterHandle;
 
-/// How often old command records are dropped. A minute of them is a small share of a day's.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// What a task that can only crash returns.
+pub(crate) type Never = std::convert::Infallible;
 
-/// Command records dropped in one statement, so that a sweep never holds the writer for long.
-const SWEEP_BATCH: usize = 2_000;
+const GRACE: Duration = Duration::from_secs(10);
 
 type MakeRegion = Box<dyn FnOnce(&Arc<Services>) -> Arc<dyn KindPort>>;
 
@@ -50,6 +64,9 @@ pub struct NodeBuilder {
     kinds: Vec<MakeRegion>,
     projections: Vec<Arc<dyn Projection>>,
     effects: Vec<EffectPool>,
+    first: Vec<ChildSpec>,
+    last: Vec<ChildSpec>,
+    grace: Duration,
 }
 
 impl fmt::Debug for NodeBuilder {
@@ -68,7 +85,42 @@ impl NodeBuilder {
         options: RuntimeOptions,
     ) -> Self {
         let (kinds, projections, effects) = (Vec::new(), Vec::new(), Vec::new());
-        Self { store, lease, clock, vault: None, options, kinds, projections, effects }
+        let (first, last, grace) = (Vec::new(), Vec::new(), GRACE);
+        Self {
+            store,
+            lease,
+            clock,
+            vault: None,
+            options,
+            kinds,
+            projections,
+            effects,
+            first,
+            last,
+            grace,
+        }
+    }
+
+    /// A child of the node's root that starts before everything else and ends after it.
+    #[must_use]
+    pub fn first(mut self, child: ChildSpec) -> Self {
+        self.first.push(child);
+        self
+    }
+
+    /// A child of the node's root that starts after everything else and ends before it.
+    #[must_use]
+    pub fn last(mut self, child: ChildSpec) -> Self {
+        self.last.push(child);
+        self
+    }
+
+    /// How long each part of the node may take to finish what is under way when it stops. Default
+    /// 10 s: longer than any commit, shorter than what supervises the process waits.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
     }
 
     /// Carries out the effects of a handler's name. Commands between entities need none: the
@@ -100,12 +152,11 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the writer and the tasks around it, and opens the regions. Needs a tokio runtime.
-    #[must_use]
-    pub fn start(mut self) -> Node {
-        let (snapshots, snapshots_taken) = mpsc::channel(self.options.snapshots_waiting_max);
-        let (writer, handle) =
-            Writer::new(Arc::clone(&self.store), self.options.clone(), snapshots);
+    /// Starts the tree. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`], where a part of the node doesn't come up; nothing runs then.
+    pub async fn start(mut self) -> Result<Node, StartError> {
         let commands = Arc::new(EntityCommands::new(self.options.delivery_patience));
         let entity = Arc::clone(&commands) as Arc<dyn EffectHandler>;
         self.effects.push(EffectPool {
@@ -116,11 +167,12 @@ impl NodeBuilder {
         });
         let quarantine = Quarantine::new(Arc::clone(&self.clock));
         let pools = Pools::new(self.effects, self.options.pool_queue_max, quarantine.clone());
+        let seed = self.options.jitter_seed;
         let services = Arc::new(Services {
-            store: Arc::clone(&self.store),
-            writer: handle.clone(),
+            store: self.store,
+            writer: WriterHandle::default(),
             lease: self.lease,
-            clock: Arc::clone(&self.clock),
+            clock: self.clock,
             vault: self.vault,
             pools,
             timers: Timers::default(),
@@ -130,23 +182,17 @@ impl NodeBuilder {
         });
         let registry = Registry::new(self.kinds.into_iter().map(|make| make(&services)));
         commands.connect(registry.clone());
-        let (stopping, stop) = watch::channel(false);
-        let work = Work::start(&services, &registry, &stop);
-        let mut tasks = vec![
-            task::spawn(save_snapshots(Arc::clone(&self.store), snapshots_taken)),
-            task::spawn(sweep_commands(Arc::clone(&services), stop.clone())),
-        ];
-        for projection in self.projections {
-            let subscription = Subscription::new(
-                Arc::clone(&self.store),
-                Arc::clone(&self.clock),
-                handle.commits(),
-                projection,
-                &services.options,
-            );
-            tasks.push(task::spawn(subscription.run(stop.clone())));
+        let work = Work::new(&services, &registry, self.grace);
+        let mut root = tree::root();
+        for child in self.first {
+            root = root.child(child);
         }
-        Node { registry, services, stopping, writer: task::spawn(writer.run()), tasks, work }
+        root = tree::children(root, &services, &registry, &self.projections, &work, self.grace);
+        for child in self.last {
+            root = root.child(child);
+        }
+        let tree = Tree::start(root, TreeOptions::new(seed)).await?;
+        Ok(Node { registry, services, courier: work.courier, tree })
     }
 }
 
@@ -155,10 +201,8 @@ impl NodeBuilder {
 pub struct Node {
     registry: Registry,
     services: Arc<Services>,
-    stopping: watch::Sender<bool>,
-    writer: JoinHandle<()>,
-    tasks: Vec<JoinHandle<()>>,
-    work: Work,
+    courier: Courier,
+    tree: Tree,
 }
 
 impl Node {
@@ -172,7 +216,7 @@ impl Node {
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetterOffice {
         let store = Arc::clone(&self.services.store);
-        DeadLetterOffice { store, courier: self.work.courier.clone() }
+        DeadLetterOffice { store, courier: self.courier.clone() }
     }
 
     /// The writer's counters and state.
@@ -181,71 +225,36 @@ impl Node {
         self.services.writer.clone()
     }
 
-    /// Stops in order: nothing new is taken in, the writer commits what has been decided and the
-    /// tasks end. Where the store gives no answer within `grace`, what is open is left as it is;
-    /// its callers were told nothing.
-    pub async fn shutdown(mut self, grace: Duration) {
-        // Calls under way may still bring their outcomes home.
-        self.work.stop(grace).await;
-        self.services.closing.store(true, Ordering::Relaxed);
-        self.services.writer.stop();
-        let mut writer = self.writer;
-        if tokio::time::timeout(grace, &mut writer).await.is_err() {
-            warn!("writer did not finish in time, its open tickets are left");
-            writer.abort();
+    /// The root of the node's tree.
+    #[must_use]
+    pub fn supervisor(&self) -> SupervisorHandle {
+        self.tree.supervisor()
+    }
+
+    /// Waits until the tree has ended; by itself it does only where it gave up.
+    pub async fn outcome(&self) -> Outcome {
+        self.tree.outcome().await
+    }
+
+    /// Stops in order: nothing new is taken in, what waits is decided, the writer commits it and
+    /// the tasks end. What isn't done within `grace` is left as it is; its callers were told
+    /// nothing.
+    pub async fn shutdown(self, grace: Duration) -> Outcome {
+        self.tree.request_shutdown();
+        if timeout(grace, self.tree.outcome()).await.is_err() {
+            warn!("node did not stop in time, what is open is left");
+            self.services.closing.store(true, Ordering::Relaxed);
+            self.registry.stop();
+            return Outcome::Killed;
         }
         self.registry.stop();
-        self.stopping.send_replace(true);
-        drop(self.services);
-        for mut task in self.tasks.into_iter().chain(self.work.clerks()) {
-            if tokio::time::timeout(grace, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
+        self.tree.outcome().await
     }
 
     /// Ends at once, in the middle of whatever is going on, as a crash would: for tests.
     pub fn abort(self) {
         self.services.closing.store(true, Ordering::Relaxed);
-        self.writer.abort();
-        self.tasks.iter().for_each(JoinHandle::abort);
-        self.work.abort();
+        drop(self.tree);
         self.registry.stop();
-    }
-}
-
-/// Snapshots saved in one go.
-const SNAPSHOTS_PER_SAVE: usize = 64;
-
-async fn save_snapshots(store: Arc<dyn Store>, mut taken: mpsc::Receiver<Snapshot>) {
-    let mut batch = Vec::new();
-    while taken.recv_many(&mut batch, SNAPSHOTS_PER_SAVE).await > 0 {
-        if let Err(error) = store.save_snapshots(&batch).await {
-            warn!(%error, "snapshots can't be saved");
-        }
-        batch.clear();
-    }
-}
-
-async fn sweep_commands(services: Arc<Services>, mut stopping: watch::Receiver<bool>) {
-    let retention = services.options.command_retention.as_micros();
-    let retention = i64::try_from(retention).unwrap_or(i64::MAX);
-    loop {
-        tokio::select! {
-            biased;
-            _ = stopping.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        let before = services.clock.now().saturating_add_micros(-retention);
-        loop {
-            match services.store.drop_commands(before, SWEEP_BATCH).await {
-                Ok(dropped) if dropped == SWEEP_BATCH as u64 => {}
-                Ok(_) => break,
-                Err(error) => {
-                    warn!(%error, "old command records can't be dropped");
-                    break;
-                }
-            }
-        }
     }
 }

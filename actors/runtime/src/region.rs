@@ -138,6 +138,14 @@ impl<K: Entity> KindPort for Region<K> {
         K::KIND
     }
 
+    fn is_idle(&self) -> bool {
+        self.slots.iter().all(|slot| !slot.has_work())
+    }
+
+    fn reopen(&self) {
+        self.slots.iter().filter(|slot| slot.has_work()).for_each(|slot| slot.ring());
+    }
+
     fn stop(&self) {
         self.slots.iter().for_each(|slot| slot.stop());
     }

@@ -66,6 +66,17 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Looks after the entities, now and then.
+    fn keep(&self) {}
+
+    /// Whether no entity has anything to decide.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// Takes commands in again after a stop; what waits is gone on with.
+    fn reopen(&self) {}
+
     /// Ends every actor of the kind; the node is going down and takes nothing in any more.
     fn stop(&self) {}
 
@@ -94,6 +105,11 @@ impl Registry {
     /// Ends every actor of every kind.
     pub(crate) fn stop(&self) {
         self.kinds.values().for_each(|port| port.stop());
+    }
+
+    /// Every kind, in order of the names.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = &Arc<dyn KindPort>> {
+        self.kinds.values()
     }
 
     /// The names of all kinds, in order.

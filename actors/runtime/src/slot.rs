@@ -187,6 +187,13 @@ impl<K: Entity> Slot<K> {
         Ok(())
     }
 
+    /// Has the entity look at its mailbox.
+    pub(crate) fn ring(self: &Arc<Self>) {
+        if self.mailbox.ring() == Bell::Ring {
+            self.wake_cell();
+        }
+    }
+
     /// Rings the living cell, or starts one.
     pub(crate) fn wake_cell(self: &Arc<Self>) {
         if self.services.closing.load(Ordering::Relaxed) {
@@ -223,8 +230,8 @@ impl<K: Entity> Slot<K> {
     pub(crate) fn cell_ended(self: &Arc<Self>) {
         *self.cell.lock() = None;
         self.mailbox.silence();
-        if self.has_work() && self.mailbox.ring() == Bell::Ring {
-            self.wake_cell();
+        if self.has_work() {
+            self.ring();
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use coppice_core::{Position, StoredEvent, StreamId};
 use coppice_persistence::{DocumentChange, ParkedEvent, Progress, Store, StoreError};
+use coppice_supervisors::StopSignal;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
@@ -57,8 +58,8 @@ impl Subscription {
     }
 
     /// Follows the journal until `stopping` says so.
-    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
-        while !*stopping.borrow() {
+    pub async fn run(mut self, stopping: StopSignal) {
+        while !stopping.is_raised() {
             self.commits.mark_unchanged();
             let wait = match self.step().await {
                 Ok(true) => continue,
@@ -70,7 +71,7 @@ impl Subscription {
             };
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
+                () = stopping.raised() => return,
                 _ = self.commits.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }

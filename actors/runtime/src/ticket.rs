@@ -203,8 +203,10 @@ pub struct Ticket {
     pub writing: Option<Writing>,
     /// The commands of other entities that it commits with or not at all.
     pub link: Option<Arc<LinkGroup>>,
-    /// What waits for its end.
-    pub held: Box<dyn Held>,
+    /// What waits for its end; taken when it ends.
+    held: Option<Box<dyn Held>>,
+    /// Whether its incarnation counts it as open.
+    counted: bool,
 }
 
 impl fmt::Debug for Ticket {
@@ -218,13 +220,47 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn commit(self) {
-        self.held.committed();
-        self.incarnation.ended();
+    /// A ticket of an incarnation.
+    #[must_use]
+    pub fn new(
+        incarnation: Arc<Incarnation>,
+        writing: Option<Writing>,
+        link: Option<Arc<LinkGroup>>,
+        held: Box<dyn Held>,
+    ) -> Self {
+        Self { incarnation, writing, link, held: Some(held), counted: false }
     }
 
-    pub(crate) fn drop_with(self, fall: Fall) {
-        self.held.fallen(fall);
-        self.incarnation.ended();
+    /// Its incarnation counts it as open from now on.
+    pub(crate) fn counted(&mut self) {
+        self.counted = true;
+    }
+
+    pub(crate) fn commit(mut self) {
+        if let Some(held) = self.held.take() {
+            held.committed();
+            self.incarnation.ended();
+        }
+    }
+
+    pub(crate) fn drop_with(mut self, fall: Fall) {
+        if let Some(held) = self.held.take() {
+            held.fallen(fall);
+            self.incarnation.ended();
+        }
+    }
+}
+
+/// One that is dropped before its end goes with a writer that crashed or was killed. Whether it was
+/// committed isn't known, so its caller is told nothing, and the entity reads its journal again.
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.held.take().is_some() && self.counted {
+            if let Some(group) = &self.link {
+                group.break_up();
+            }
+            self.incarnation.let_fall(Fall::Reload);
+            self.incarnation.ended();
+        }
     }
 }

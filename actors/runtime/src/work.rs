@@ -23,102 +23,112 @@ pub mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tracing::warn;
+use coppice_supervisors::{Backoff, ChildSpec, Shutdown, Strategy, SupervisorSpec};
+use tokio::sync::Notify;
 
 use self::attempts::AttemptsHandle;
 use self::courier::Courier;
 use self::pool::PoolRunner;
 use self::retry::Jitter;
 use self::scan::Scanner;
+use crate::node::Never;
 use crate::registry::Registry;
 use crate::slot::Services;
-use crate::task;
 
-/// The tasks behind all this, on one node.
-#[derive(Debug)]
+/// What a part of the node is restarted with after a crash: fast at first, for it is likely chance.
+pub(crate) const BACKOFF: Backoff =
+    Backoff::exponential(Duration::from_millis(50), Duration::from_secs(5));
+
+/// What the tasks behind all this share.
 pub(crate) struct Work {
-    stopping: watch::Sender<bool>,
-    /// In the order in which they end: first what begins something new.
-    tasks: Vec<JoinHandle<()>>,
-    /// What the others count on until they have ended.
-    clerks: Vec<JoinHandle<()>>,
+    services: Arc<Services>,
     pub(crate) courier: Courier,
+    jitter: Arc<Jitter>,
+    rescan: Arc<Notify>,
+    grace: Duration,
 }
 
 impl Work {
-    /// Starts everything; the clerks end with `stop`, after the others.
-    pub(crate) fn start(
-        services: &Arc<Services>,
-        registry: &Registry,
-        stop: &watch::Receiver<bool>,
-    ) -> Self {
-        let (stopping, stopped) = watch::channel(false);
+    pub(crate) fn new(services: &Arc<Services>, registry: &Registry, grace: Duration) -> Self {
         let options = &services.options;
         let jitter = Arc::new(Jitter::seeded(options.jitter_seed));
-        let attempts = AttemptsHandle::default();
         let courier = Courier {
             registry: registry.clone(),
-            attempts: attempts.clone(),
+            attempts: AttemptsHandle::default(),
             quarantine: services.quarantine.clone(),
             jitter: Arc::clone(&jitter),
             patience: options.delivery_patience,
             crashes_max: options.message_crashes_max,
         };
-        let (store, clock) = (Arc::clone(&services.store), Arc::clone(&services.clock));
-        let counting =
-            attempts.run(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&jitter), stop.clone());
-        let quarantine = services.quarantine.clone();
-        let writing = quarantine.run(Arc::clone(&store), jitter, stop.clone());
-        let clerks = vec![task::spawn(counting), task::spawn(writing)];
-        let rescan = Arc::new(Notify::new());
-        let lease = Arc::clone(&services.lease);
-        let scanner = Scanner {
-            store,
-            clock: Arc::clone(&clock),
-            lease: Arc::clone(&lease),
-            courier: courier.clone(),
-            rescan: Arc::clone(&rescan),
+        let (services, rescan) = (Arc::clone(services), Arc::default());
+        Self { services, courier, jitter, rescan, grace }
+    }
+
+    /// What the others count on until they have ended.
+    pub(crate) fn clerks(&self) -> [ChildSpec; 2] {
+        let attempts = {
+            let (services, jitter) = (Arc::clone(&self.services), Arc::clone(&self.jitter));
+            let attempts = self.courier.attempts.clone();
+            ChildSpec::task("attempts", move |context| {
+                let (store, clock) = (Arc::clone(&services.store), Arc::clone(&services.clock));
+                let clerk = attempts.clone().run(store, clock, Arc::clone(&jitter), context.stop);
+                async move { Ok::<_, Never>(clerk.await) }
+            })
         };
-        let timers = services.timers.clone();
-        let mut tasks = vec![
-            task::spawn(scanner.run(stopped.clone())),
-            task::spawn(timers.run(clock, courier.clone(), stopped.clone())),
-        ];
-        for pool in services.pools.iter() {
+        let (services, jitter) = (Arc::clone(&self.services), Arc::clone(&self.jitter));
+        let letters = ChildSpec::task("dead-letters", move |context| {
+            let quarantine = services.quarantine.clone();
+            let store = Arc::clone(&services.store);
+            let clerk = quarantine.run(store, Arc::clone(&jitter), context.stop);
+            async move { Ok::<_, Never>(clerk.await) }
+        });
+        [attempts.backoff(BACKOFF), letters.backoff(BACKOFF)]
+    }
+
+    /// One child per handler.
+    pub(crate) fn effects(&self) -> SupervisorSpec {
+        let options = &self.services.options;
+        let pools = SupervisorSpec::new("effects", Strategy::OneForOne);
+        self.services.pools.iter().fold(pools, |pools, pool| {
             let runner = PoolRunner {
                 pool: Arc::clone(pool),
-                courier: courier.clone(),
-                lease: Arc::clone(&lease),
-                rescan: Arc::clone(&rescan),
+                courier: self.courier.clone(),
+                lease: Arc::clone(&self.services.lease),
+                rescan: Arc::clone(&self.rescan),
                 starts_max: options.effect_starts_max,
                 open_max: options.pool_open_max,
             };
-            tasks.push(task::spawn(runner.run(stopped.clone())));
-        }
-        Self { stopping, tasks, clerks, courier }
+            let task = ChildSpec::task(pool.spec().name, move |context| {
+                let running = runner.clone().run(context.stop);
+                async move { Ok::<_, Never>(running.await) }
+            });
+            // Calls under way may still bring their outcomes home; what isn't done by then is owed
+            // still and comes again with the next start.
+            pools.child(task.shutdown(Shutdown::Timeout(self.grace)).backoff(BACKOFF))
+        })
     }
 
-    /// Begins nothing new, and waits for what is under way; what isn't done within `grace` is
-    /// owed still and comes again with the next start.
-    pub(crate) async fn stop(&mut self, grace: Duration) {
-        self.stopping.send_replace(true);
-        let until = tokio::time::Instant::now() + grace;
-        for mut task in self.tasks.drain(..) {
-            if tokio::time::timeout_at(until, &mut task).await.is_err() {
-                warn!("effects under way are left, they are owed still");
-                task.abort();
-            }
-        }
-    }
-
-    /// What is left once the others have ended.
-    pub(crate) fn clerks(&mut self) -> impl Iterator<Item = JoinHandle<()>> {
-        self.clerks.drain(..)
-    }
-
-    pub(crate) fn abort(&self) {
-        self.tasks.iter().chain(&self.clerks).for_each(JoinHandle::abort);
+    /// What finds out that something is due.
+    pub(crate) fn schedulers(&self) -> SupervisorSpec {
+        let scanner = Scanner {
+            store: Arc::clone(&self.services.store),
+            clock: Arc::clone(&self.services.clock),
+            lease: Arc::clone(&self.services.lease),
+            courier: self.courier.clone(),
+            rescan: Arc::clone(&self.rescan),
+        };
+        let scans = ChildSpec::task("scanner", move |context| {
+            let scanning = scanner.clone().run(context.stop);
+            async move { Ok::<_, Never>(scanning.await) }
+        });
+        let (services, courier) = (Arc::clone(&self.services), self.courier.clone());
+        let timers = ChildSpec::task("timers", move |context| {
+            let clock = Arc::clone(&services.clock);
+            let firing = services.timers.clone().run(clock, courier.clone(), context.stop);
+            async move { Ok::<_, Never>(firing.await) }
+        });
+        SupervisorSpec::new("schedulers", Strategy::OneForOne)
+            .child(timers.shutdown(Shutdown::Timeout(self.grace)).backoff(BACKOFF))
+            .child(scans.backoff(BACKOFF))
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use coppice_persistence::{Refusal, Snapshot, Store, StoreError, Unit, UnitOutcome};
+use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, warn};
@@ -25,6 +26,8 @@ use crate::ticket::{Fall, Ticket};
 /// Counts since the start; readers compute rates.
 #[derive(Debug, Default)]
 pub struct WriterCounters {
+    /// Tickets that were handed in.
+    pub submitted: AtomicU64,
     /// Commits that wrote something.
     pub batches: AtomicU64,
     /// Tickets that were committed.
@@ -39,16 +42,16 @@ pub struct WriterCounters {
 struct Intake {
     tickets: Mutex<Vec<Ticket>>,
     bell: Notify,
-    stopping: AtomicBool,
+    running: AtomicBool,
     degraded: AtomicBool,
     counters: WriterCounters,
+    commits: watch::Sender<u64>,
 }
 
-/// Hands tickets to the writer. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Hands tickets to the writer. Cheap to clone; it outlives any one writer.
+#[derive(Debug, Clone, Default)]
 pub struct WriterHandle {
     intake: Arc<Intake>,
-    commits: watch::Receiver<u64>,
 }
 
 impl WriterHandle {
@@ -59,6 +62,7 @@ impl WriterHandle {
                 group.arrive(self);
             }
         }
+        self.intake.counters.submitted.fetch_add(tickets.len() as u64, Ordering::Relaxed);
         self.intake.tickets.lock().append(tickets);
         self.intake.bell.notify_one();
     }
@@ -71,7 +75,7 @@ impl WriterHandle {
     /// Changes with every commit: what subscriptions wait on.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.commits.clone()
+        self.intake.commits.subscribe()
     }
 
     /// Tickets that wait for the next batch.
@@ -92,17 +96,25 @@ impl WriterHandle {
         &self.intake.counters
     }
 
-    /// Lets the writer end once nothing waits.
-    pub(crate) fn stop(&self) {
-        self.intake.stopping.store(true, Ordering::Release);
-        self.intake.bell.notify_one();
+    /// Whether a writer is there and every ticket that was handed in has ended.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let counters = &self.intake.counters;
+        let ended =
+            counters.committed.load(Ordering::Relaxed) + counters.fallen.load(Ordering::Relaxed);
+        counters.submitted.load(Ordering::Relaxed) <= ended
+    }
+
+    /// Whether a writer is there.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.intake.running.load(Ordering::Acquire)
     }
 }
 
 /// The writer, ready to run.
 pub struct Writer {
     intake: Arc<Intake>,
-    commits: watch::Sender<u64>,
     store: Arc<dyn Store>,
     options: RuntimeOptions,
     snapshots: mpsc::Sender<Snapshot>,
@@ -116,21 +128,21 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// A writer on a store; snapshots of committed states go to `snapshots`.
+    /// The writer behind a handle; one at a time. Snapshots of committed states go to `snapshots`.
     #[must_use]
     pub fn new(
+        handle: &WriterHandle,
         store: Arc<dyn Store>,
         options: RuntimeOptions,
         snapshots: mpsc::Sender<Snapshot>,
-    ) -> (Self, WriterHandle) {
-        let intake = Arc::new(Intake::default());
-        let (commits, commits_seen) = watch::channel(0);
-        let handle = WriterHandle { intake: Arc::clone(&intake), commits: commits_seen };
-        (Self { intake, commits, store, options, snapshots, waiting: Vec::new() }, handle)
+    ) -> Self {
+        let intake = Arc::clone(&handle.intake);
+        Self { intake, store, options, snapshots, waiting: Vec::new() }
     }
 
-    /// Commits until told to stop and nothing waits.
-    pub async fn run(mut self) {
+    /// Commits until `stopping` says so and nothing waits.
+    pub async fn run(mut self, stopping: StopSignal) {
+        self.intake.running.store(true, Ordering::Release);
         loop {
             self.waiting.append(&mut self.intake.tickets.lock());
             self.drop_fallen();
@@ -139,22 +151,29 @@ impl Writer {
                 self.commit(batch).await;
                 continue;
             }
-            if self.intake.stopping.load(Ordering::Acquire) && self.intake.tickets.lock().is_empty()
-            {
+            if stopping.is_raised() && self.intake.tickets.lock().is_empty() {
                 // What waits now waits for a link that nobody is left to complete.
                 return;
             }
-            self.wait().await;
+            self.wait(&stopping).await;
         }
     }
 
     /// Waits for the bell, or for the deadline of a link group that is not complete.
-    async fn wait(&self) {
+    async fn wait(&self, stopping: &StopSignal) {
+        let rung = async {
+            // Once it is raised, whoever hands in rings.
+            tokio::select! {
+                biased;
+                () = self.intake.bell.notified() => {}
+                () = stopping.raised(), if !stopping.is_raised() => {}
+            }
+        };
         let groups = || self.waiting.iter().filter_map(|ticket| ticket.link.as_ref());
         let Some(until) = groups().filter_map(|group| group.until()).min() else {
-            return self.intake.bell.notified().await;
+            return rung.await;
         };
-        if tokio::time::timeout_at(until, self.intake.bell.notified()).await.is_err() {
+        if tokio::time::timeout_at(until, rung).await.is_err() {
             let now = tokio::time::Instant::now();
             let overdue = |group: &&Arc<LinkGroup>| group.until().is_some_and(|until| until <= now);
             groups().filter(overdue).for_each(|group| group.break_up());
@@ -251,7 +270,7 @@ impl Writer {
         }
         if outcomes.contains(&UnitOutcome::Committed) {
             self.intake.counters.batches.fetch_add(1, Ordering::Relaxed);
-            self.commits.send_modify(|count| *count += 1);
+            self.intake.commits.send_modify(|count| *count += 1);
         }
     }
 
@@ -330,4 +349,10 @@ fn fall_of(ticket: &Ticket, unit: &Unit, outcome: &UnitOutcome) -> Option<Fall> 
         Some(Refusal::Head) => Fall::Reload,
         None => Fall::Repeat,
     })
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.intake.running.store(false, Ordering::Release);
+    }
 }

@@ -83,8 +83,8 @@ async fn with_actors(
 ) -> usize {
     let lease = Arc::new(ExclusiveLease::new(claim(store.as_ref()).await));
     let options = RuntimeOptions::default();
-    let node =
-        NodeBuilder::new(store, lease, Arc::new(SystemClock), options).kind::<Counter>().start();
+    let builder = NodeBuilder::new(store, lease, Arc::new(SystemClock), options);
+    let node = builder.kind::<Counter>().start().await.unwrap();
     drive(&node.registry(), callers, keys.max(callers), keys).await;
     let writer = node.writer();
     let counters = || {

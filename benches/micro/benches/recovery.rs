@@ -29,7 +29,9 @@ async fn fill(store: &Arc<SqlStore>, key: &StreamKey, events: usize) {
     let lease = Arc::new(ExclusiveLease::new(epochs));
     let node = NodeBuilder::new(shared, lease, Arc::new(SystemClock), RuntimeOptions::default())
         .kind::<Counter>()
-        .start();
+        .start()
+        .await
+        .unwrap();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
             let (registry, key) = (node.registry(), key.clone());

@@ -4,6 +4,7 @@
 //! is closed. It makes this process the only writer of the embedded store, and on PostgreSQL it
 //! makes the node's id its own: a predecessor of the same id is certainly gone.
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -16,14 +17,13 @@ use coppice_persistence::{
     ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store, StoreError,
 };
 use coppice_runtime::lease::LeaseKeeper;
+use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError, StartError};
 use coppice_runtime::{
     Clock, EffectHandler, EffectPool, ExclusiveLease, Lease, NodeBuilder, Registry, RuntimeOptions,
-    SystemClock, task,
+    SystemClock,
 };
 use thiserror::Error;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::info;
 use uuid::Uuid;
 
 use crate::config::{Config, EffectsConfig, StoreConfig};
@@ -39,8 +39,6 @@ pub struct Node {
     pub clock: Arc<dyn Clock>,
     runtime: coppice_runtime::Node,
     opened: Opened,
-    keeper: Option<(JoinHandle<()>, watch::Sender<bool>)>,
-    grace: Duration,
 }
 
 impl std::fmt::Debug for Node {
@@ -73,6 +71,9 @@ pub enum ComposeError {
     /// The store can't be opened.
     #[error("the store can not be opened")]
     Store(#[source] StoreError),
+    /// A part of the node's tree did not come up.
+    #[error("the node's tree did not come up")]
+    Tree(#[source] StartError),
     /// The setting `effects.bell_url` is no address that can be called.
     #[error("effects.bell_url can not be called: {0}")]
     BellUrl(String),
@@ -204,9 +205,11 @@ fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
     Ok(EffectPool { concurrency: config.concurrency, timeout, ..pool })
 }
 
-type Keeper = Option<(JoinHandle<()>, watch::Sender<bool>)>;
-
-async fn lease(config: &Config, opened: &Opened) -> Result<(Arc<dyn Lease>, Keeper), ComposeError> {
+/// The lease, and what keeps it where it has to be kept.
+async fn lease(
+    config: &Config,
+    opened: &Opened,
+) -> Result<(Arc<dyn Lease>, Option<ChildSpec>), ComposeError> {
     let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
     let claim = ShardClaim {
         owner: opened.node_id.clone(),
@@ -231,8 +234,12 @@ async fn lease(config: &Config, opened: &Opened) -> Result<(Arc<dyn Lease>, Keep
     let duration = Duration::from_millis(config.runtime.lease_ms);
     let (keeper, lease) =
         LeaseKeeper::claim(store, claim, duration).await.map_err(ComposeError::Store)?;
-    let (stop, stopping) = watch::channel(false);
-    Ok((lease, Some((task::spawn(keeper.run(stopping)), stop))))
+    let keeper = Arc::new(keeper);
+    let task = ChildSpec::task("lease", move |context| {
+        let keeper = Arc::clone(&keeper);
+        async move { Ok::<_, Infallible>(keeper.run(context.stop).await) }
+    });
+    Ok((lease, Some(task)))
 }
 
 impl Node {
@@ -252,22 +259,34 @@ impl Node {
             Arc::clone(&clock),
             runtime_options(config),
         );
-        let builder = builder.effects(effects(&config.effects)?);
-        let runtime = registry::serve_all(builder).start();
-        info!(node_id = opened.node_id, "the node has started");
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
-        Ok(Self { registry: runtime.registry(), store, clock, runtime, opened, keeper, grace })
+        let builder = builder.effects(effects(&config.effects)?).grace(grace);
+        let builder = match keeper {
+            Some(keeper) => builder.first(keeper),
+            None => builder,
+        };
+        let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Tree)?;
+        info!(node_id = opened.node_id, "the node has started");
+        Ok(Self { registry: runtime.registry(), store, clock, runtime, opened })
     }
 
-    /// Stops in order: entities and writer, then the lease, then the store and its lock.
+    /// Puts the gateway into the node's tree: the last to start and the first to stop.
+    ///
+    /// # Errors
+    /// The tree's, where it doesn't come up.
+    pub async fn open(&self, gateway: ChildSpec) -> Result<(), RequestError> {
+        self.runtime.supervisor().start_child(gateway).await.map(drop)
+    }
+
+    /// Waits until the node's tree has ended, which by itself it does only where it gave up.
+    pub async fn outcome(&self) -> Outcome {
+        self.runtime.outcome().await
+    }
+
+    /// Stops in order: the tree, then the store and its lock.
     pub async fn stop(self) {
-        self.runtime.shutdown(self.grace).await;
-        if let Some((keeper, stop)) = self.keeper {
-            stop.send_replace(true);
-            if let Err(error) = keeper.await {
-                warn!(%error, "the lease keeper did not end in order");
-            }
-        }
+        // Every part of the tree has a time of its own.
+        self.runtime.shutdown(Duration::MAX).await;
         drop(self.store);
         self.opened.store.close().await;
     }

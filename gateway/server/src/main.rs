@@ -12,6 +12,8 @@ use coppice_server::problem::Chain;
 const FAILED: u8 = 1;
 /// The command line or the configuration doesn't fit; clap uses the same.
 const USAGE: u8 = 2;
+/// Parts of the node crashed again and again: it is to be started anew.
+const GAVE_UP: u8 = 4;
 /// `verify` did its work and found a fault.
 const FAULT_FOUND: u8 = 3;
 
@@ -71,8 +73,12 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { options, listen } => run(&options.sources(listen), async |settings| {
             commands::serve(settings).await.map_err(|error| {
-                let usage = matches!(error, ServeError::BootstrapKey(_));
-                fail(&error, if usage { USAGE } else { FAILED })
+                let code = match &error {
+                    ServeError::BootstrapKey(_) => USAGE,
+                    ServeError::GaveUp(_) => GAVE_UP,
+                    _ => FAILED,
+                };
+                fail(&error, code)
             })
         }),
         Command::Verify { options } => run(&options.sources(None), async |settings| {

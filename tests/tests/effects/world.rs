@@ -56,7 +56,9 @@ impl World {
             .kind::<Alarm>()
             .kind::<Profile>()
             .effects(pool)
-            .start();
+            .start()
+            .await
+            .unwrap();
         let caller = Caller(node.registry());
         Running { node, caller, lease }
     }

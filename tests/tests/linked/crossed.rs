@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use coppice_domain::example::Counter;
+use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
     Answer, Failure, KindPort, LinkGroup, Pools, Quarantine, Region, Request, RuntimeOptions,
-    Services, Timers, Writer,
+    Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
 use coppice_tests::profile::Profile;
 use coppice_tests::vault::TestVault;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::world::profile;
@@ -23,7 +24,7 @@ use crate::world::profile;
 struct Doors {
     counters: Arc<Region<Counter>>,
     profiles: Arc<Region<Profile>>,
-    _writer: JoinHandle<()>,
+    _writer: (JoinHandle<()>, watch::Sender<bool>),
 }
 
 type Asked = JoinHandle<Result<Answer, Failure>>;
@@ -32,7 +33,9 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let store = Arc::new(MemoryStore::default());
     let lease = Arc::new(claim(store.as_ref(), "node").await);
     let (snapshots, _) = mpsc::channel(1);
-    let (writer, handle) = Writer::new(store.clone(), options.clone(), snapshots);
+    let (stop, stopped) = watch::channel(false);
+    let handle = WriterHandle::default();
+    let writer = Writer::new(&handle, store.clone(), options.clone(), snapshots);
     let clock = Arc::new(VirtualClock::default());
     let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
@@ -50,7 +53,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     Doors {
         counters: Arc::new(Region::new(Arc::clone(&services))),
         profiles: Arc::new(Region::new(services)),
-        _writer: spawn(writer.run()),
+        _writer: (spawn(writer.run(StopSignal::new(stopped))), stop),
     }
 }
 

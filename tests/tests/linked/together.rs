@@ -86,7 +86,8 @@ async fn a_part_beaten_by_another_owner_has_its_whole_group_decided_again() {
         clock,
         RuntimeOptions::default(),
         None,
-    );
+    )
+    .await;
     let b = coppice_tests::node::Caller(b_node.registry());
     a.add("x", 1, None).await.unwrap();
     a.add("y", 1, None).await.unwrap();

@@ -116,7 +116,9 @@ async fn projecting(store: &Arc<dyn Store>) -> (Node, Caller) {
     let node = NodeBuilder::new(store.clone(), lease, Arc::new(SystemClock), options)
         .kind::<Counter>()
         .projection(Arc::new(Tally(ParkPolicy::GoOn)))
-        .start();
+        .start()
+        .await
+        .unwrap();
     let caller = Caller(node.registry());
     (node, caller)
 }

@@ -6,8 +6,9 @@ use std::mem::take;
 use std::sync::Arc;
 
 use coppice_persistence::{MessageRef, Store};
+use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 
 use crate::clock::Clock;
@@ -57,7 +58,7 @@ impl AttemptsHandle {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         jitter: Arc<Jitter>,
-        mut stopping: watch::Receiver<bool>,
+        stopping: StopSignal,
     ) {
         let mut failures = 0;
         loop {
@@ -67,7 +68,7 @@ impl AttemptsHandle {
                     tokio::select! {
                         biased;
                         () = self.0.bell.notified() => {}
-                        _ = stopping.wait_for(|stop| *stop) => return,
+                        () = stopping.raised() => return,
                     }
                 }
                 Err(error) => {
@@ -76,7 +77,7 @@ impl AttemptsHandle {
                     let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
                     tokio::select! {
                         biased;
-                        _ = stopping.wait_for(|stop| *stop) => return,
+                        () = stopping.raised() => return,
                         () = tokio::time::sleep(wait.unwrap_or_default()) => {}
                     }
                 }

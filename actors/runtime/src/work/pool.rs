@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use coppice_core::{Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey};
 use coppice_persistence::{LetterKind, LetterReason, MessageRef};
+use coppice_supervisors::StopSignal;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -201,7 +202,7 @@ pub(crate) struct PoolRunner {
 
 impl PoolRunner {
     /// Carries effects out until `stopping` says so; then waits for the calls under way.
-    pub(crate) async fn run(self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) async fn run(self, stopping: StopSignal) {
         let calls = Arc::new(Semaphore::new(self.pool.spec.concurrency));
         let mut running: JoinSet<Uuid> = JoinSet::new();
         loop {
@@ -216,7 +217,7 @@ impl PoolRunner {
             }
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => break,
+                () = stopping.raised() => break,
                 Some(ended) = running.join_next() => self.ended(ended),
                 () = self.pool.bell.notified() => {}
             }
@@ -236,7 +237,7 @@ impl PoolRunner {
         }
     }
 
-    async fn carry_out(&self, job: &Job, calls: &Semaphore, stopping: watch::Receiver<bool>) {
+    async fn carry_out(&self, job: &Job, calls: &Semaphore, stopping: StopSignal) {
         let counted = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
         let Some(starts) = self.courier.attempts.count(counted).await else { return };
         let outcome = if starts > 1 && job.effect.mode == EffectMode::AtMostOnce {
@@ -268,7 +269,7 @@ impl PoolRunner {
         &self,
         job: &Job,
         calls: &Semaphore,
-        mut stopping: watch::Receiver<bool>,
+        stopping: StopSignal,
     ) -> Option<EffectOutcome> {
         let spec = &self.pool.spec;
         // Once a try may have had its effect, a later refusal doesn't speak for it.
@@ -276,7 +277,7 @@ impl PoolRunner {
         let mut tries = 0;
         loop {
             let permit = calls.acquire().await.ok()?;
-            if *stopping.borrow() || self.lease.epoch(job.shard) != Some(job.epoch) {
+            if stopping.is_raised() || self.lease.epoch(job.shard) != Some(job.epoch) {
                 return None;
             }
             tries += 1;
@@ -314,7 +315,7 @@ impl PoolRunner {
             self.pool.counters.retries.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => return None,
+                () = stopping.raised() => return None,
                 () = tokio::time::sleep(wait) => {}
             }
         }

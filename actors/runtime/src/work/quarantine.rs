@@ -11,6 +11,7 @@ use std::sync::Arc;
 use coppice_core::hash::Hasher;
 use coppice_core::{CommandId, StreamId, StreamKey, TenantId};
 use coppice_persistence::{DeadLetter, LetterKind, LetterReason, Store, StoreError};
+use coppice_supervisors::StopSignal;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tracing::{error, warn};
@@ -221,12 +222,7 @@ impl Quarantine {
     }
 
     /// Reads what the store has; then writes new letters until `stopping` says so.
-    pub async fn run(
-        self,
-        store: Arc<dyn Store>,
-        jitter: Arc<Jitter>,
-        mut stopping: watch::Receiver<bool>,
-    ) {
+    pub async fn run(self, store: Arc<dyn Store>, jitter: Arc<Jitter>, stopping: StopSignal) {
         let mut failures = 0;
         while let Err(error) = self.load(store.as_ref()).await {
             failures += 1;
@@ -234,7 +230,7 @@ impl Quarantine {
             let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
+                () = stopping.raised() => return,
                 () = tokio::time::sleep(wait.unwrap_or_default()) => {}
             }
         }
@@ -244,7 +240,7 @@ impl Quarantine {
                 tokio::select! {
                     biased;
                     () = self.0.bell.notified() => continue,
-                    _ = stopping.wait_for(|stop| *stop) => return,
+                    () = stopping.raised() => return,
                 }
             }
             let Err((rest, error)) = write(store.as_ref(), letters).await else {
@@ -257,7 +253,7 @@ impl Quarantine {
             let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
+                () = stopping.raised() => return,
                 () = tokio::time::sleep(wait.unwrap_or_default()) => {}
             }
         }

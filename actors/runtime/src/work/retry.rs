@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use coppice_supervisors::backoff;
 use parking_lot::Mutex;
 
 /// When to try again, and how often.
@@ -80,30 +81,20 @@ impl RetryPolicy {
 
 /// Where waits get their spread from. Seeded, so that a simulation repeats.
 #[derive(Debug)]
-pub struct Jitter(Mutex<u64>);
+pub struct Jitter(Mutex<backoff::Jitter>);
 
 impl Jitter {
     /// A source that repeats by its seed.
     #[must_use]
     pub const fn seeded(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self(Mutex::new(backoff::Jitter::seeded(seed)))
     }
 
     /// Between half of a length and the whole.
     fn within(&self, nominal: Duration) -> Duration {
         let half = nominal / 2;
-        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
-        half + Duration::from_micros(if micros == 0 { 0 } else { self.next() % (micros + 1) })
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): spread is all that is asked of it.
-    fn next(&self) -> u64 {
-        let mut state = self.0.lock();
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX - 1);
+        half + Duration::from_micros(self.0.lock().draw() % (micros + 1))
     }
 }
 

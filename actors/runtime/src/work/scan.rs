@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use coppice_core::{Epoch, ShardId, StreamId, StreamKey};
 use coppice_persistence::{Store, StoreError};
+use coppice_supervisors::StopSignal;
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -48,7 +49,7 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     /// Scans until `stopping` says so.
-    pub(crate) async fn run(self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) async fn run(self, stopping: StopSignal) {
         let mut owned = BTreeMap::new();
         let mut woken = BTreeMap::new();
         let mut everything = true;
@@ -70,7 +71,7 @@ impl Scanner {
             }
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => return,
+                () = stopping.raised() => return,
                 () = self.rescan.notified() => everything = true,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_core::{StreamId, StreamKey, TimerId, Timestamp};
+use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -74,12 +75,7 @@ impl Timers {
     }
 
     /// Fires timers until `stopping` says so.
-    pub(crate) async fn run(
-        self,
-        clock: Arc<dyn Clock>,
-        courier: Courier,
-        mut stopping: watch::Receiver<bool>,
-    ) {
+    pub(crate) async fn run(self, clock: Arc<dyn Clock>, courier: Courier, stopping: StopSignal) {
         let mut firing: JoinSet<()> = JoinSet::new();
         loop {
             let now = clock.now();
@@ -94,7 +90,7 @@ impl Timers {
             };
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => break,
+                () = stopping.raised() => break,
                 Some(_) = firing.join_next() => {}
                 () = self.0.bell.notified() => {}
                 () = tokio::time::sleep(wait) => {}

@@ -8,16 +8,22 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
+use coppice_runtime::supervisors::{
+    ChildSpec, Escalation, Outcome, RequestError, Shutdown, TaskContext,
+};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{error, info};
 
 use crate::auth::{ApiKey, Auth};
 use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
 use crate::compose::{ComposeError, Node};
-use crate::config::{Config, Settings};
+use crate::config::{Config, ServerConfig, Settings};
+use crate::problem::Chain;
 use crate::serve as connections;
 use crate::serve::ConnectionLimits;
 use crate::state::{App, RequestLimits};
@@ -44,6 +50,12 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The gateway did not come up.
+    #[error("the gateway did not come up")]
+    Gateway(#[source] RequestError),
+    /// Parts of the node crashed again and again.
+    #[error("the node gave up")]
+    GaveUp(#[source] Option<Escalation>),
     /// Stdout is closed.
     #[error("can not write to stdout")]
     Stdout(#[source] io::Error),
@@ -81,17 +93,35 @@ pub async fn serve_until(
         () = &mut shutdown => return Ok(()),
         node = Node::start(config) => node.map_err(ServeError::Compose)?,
     };
-    let outcome = open_gateway(&node, config, given.as_ref(), shutdown).await;
+    let outcome = match open_gateway(&node, config, given.as_ref()).await {
+        Ok(()) => tokio::select! {
+            biased;
+            () = &mut shutdown => Ok(()),
+            outcome = node.outcome() => Err(gave_up(outcome)),
+        },
+        Err(error) => Err(error),
+    };
     node.stop().await;
     info!("the node has stopped");
     outcome
+}
+
+fn gave_up(outcome: Outcome) -> ServeError {
+    match outcome {
+        Outcome::Failed(escalation) => {
+            error!(escalation = %Chain(&escalation), "the node gave up");
+            ServeError::GaveUp(Some(escalation))
+        }
+        Outcome::Shutdown | Outcome::AutoShutdown { .. } | Outcome::Killed => {
+            ServeError::GaveUp(None)
+        }
+    }
 }
 
 async fn open_gateway(
     node: &Node,
     config: &Config,
     given: Option<&ApiKey>,
-    shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
         .await
@@ -105,10 +135,27 @@ async fn open_gateway(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     // Port 0 has become a real one.
     let address = listener.local_addr().map_err(failed)?;
+    let listener = listener.into_std().map_err(failed)?;
     let router = routes::router(Arc::new(app(node, config)));
-    say(&format!("coppice ready http://{address}"))?;
-    connections::serve(listener, router, ConnectionLimits::from(&config.server), shutdown).await;
-    Ok(())
+    node.open(gateway(listener, router, &config.server)).await.map_err(ServeError::Gateway)?;
+    say(&format!("coppice ready http://{address}"))
+}
+
+/// Connections as a child of the node's tree. The socket outlives a restart, so that nobody is
+/// refused meanwhile.
+fn gateway(listener: std::net::TcpListener, router: Router, config: &ServerConfig) -> ChildSpec {
+    let limits = ConnectionLimits::from(config);
+    // A little longer than its connections may take, which it ends by itself.
+    let patience = limits.shutdown_grace + Duration::from_secs(1);
+    let task = ChildSpec::task("gateway", move |context: TaskContext| {
+        let (listener, router) = (listener.try_clone(), router.clone());
+        async move {
+            let listener = TcpListener::from_std(listener?)?;
+            connections::serve(listener, router, limits, context.stop.raised()).await;
+            Ok::<_, io::Error>(())
+        }
+    });
+    task.shutdown(Shutdown::Timeout(patience))
 }
 
 fn app(node: &Node, config: &Config) -> App {

@@ -69,6 +69,8 @@ pub enum Action {
     Unavailable,
     /// [`StoreError::Full`]; not after a write, since it says that nothing was written.
     Full,
+    /// The caller's task panics.
+    Panic,
     /// The call goes on after this time.
     Delay(Duration),
     /// The call goes on after a random time up to this one.
@@ -113,6 +115,7 @@ struct Rule {
 enum Effect {
     Unavailable,
     Full,
+    Panic,
     Delay(Duration),
     Jitter(Duration),
     Hold(Arc<Gate>),
@@ -120,7 +123,7 @@ enum Effect {
 
 impl Effect {
     const fn ends_the_call(&self) -> bool {
-        matches!(self, Self::Unavailable | Self::Full)
+        matches!(self, Self::Unavailable | Self::Full | Self::Panic)
     }
 }
 
@@ -155,6 +158,7 @@ impl Faults {
         let effect = match action {
             Action::Unavailable => Effect::Unavailable,
             Action::Full => Effect::Full,
+            Action::Panic => Effect::Panic,
             Action::Delay(by) => Effect::Delay(by),
             Action::Jitter(up_to) => Effect::Jitter(up_to),
         };
@@ -206,6 +210,7 @@ impl Faults {
                     });
                 }
                 Effect::Full => return Err(StoreError::Full),
+                Effect::Panic => panic!("a fault while {during}"),
                 Effect::Delay(by) | Effect::Jitter(by) => tokio::time::sleep(by).await,
                 Effect::Hold(gate) => gate.wait().await,
             }

@@ -1,0 +1,193 @@
+//! The children of a node's root, in start order.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use coppice_persistence::{Snapshot, Store};
+use coppice_supervisors::{ChildSpec, Shutdown, StopSignal, Strategy, SupervisorSpec};
+use tokio::sync::{Mutex, mpsc};
+use tracing::warn;
+
+use super::Never;
+use crate::projection::Projection;
+use crate::registry::{KindPort, Registry};
+use crate::slot::Services;
+use crate::subscription::Subscription;
+use crate::work::{BACKOFF, Work};
+use crate::writer::Writer;
+
+/// Crashes of the node's own parts within [`PERIOD`] that it puts up with. One is chance, a second
+/// its echo; a node whose parts fall more often serves nobody and had better be started anew.
+const RESTARTS: u32 = 3;
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// How often old command records are dropped. A minute of them is a small share of a day's.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Command records dropped in one statement, so that a sweep never holds the writer for long.
+const SWEEP_BATCH: usize = 2_000;
+
+/// Snapshots saved in one go.
+const SNAPSHOTS_PER_SAVE: usize = 64;
+
+/// How often a region looks after its entities.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a region that drains looks whether it has.
+const DRAIN_EVERY: Duration = Duration::from_millis(2);
+
+pub(super) fn root() -> SupervisorSpec {
+    SupervisorSpec::new("node", Strategy::RestForOne).intensity(RESTARTS, PERIOD)
+}
+
+fn group(name: &'static str) -> SupervisorSpec {
+    SupervisorSpec::new(name, Strategy::OneForOne).intensity(RESTARTS, PERIOD)
+}
+
+pub(super) fn children(
+    root: SupervisorSpec,
+    services: &Arc<Services>,
+    registry: &Registry,
+    projections: &[Arc<dyn Projection>],
+    work: &Work,
+    grace: Duration,
+) -> SupervisorSpec {
+    let (snapshots, taken) = mpsc::channel(services.options.snapshots_waiting_max);
+    let subscriptions = projections.iter().fold(group("subscriptions"), |all, projection| {
+        all.child(subscription(services, projection))
+    });
+    let system = work.clerks().into_iter().fold(
+        group("system").child(saver(services, taken)).child(sweeper(services)),
+        SupervisorSpec::child,
+    );
+    let regions = registry.ports().fold(group("regions"), |all, port| {
+        all.child(keeper(services, port).shutdown(Shutdown::Timeout(grace)))
+    });
+    root.child(writer(services, snapshots).shutdown(Shutdown::Timeout(grace)))
+        .child(ChildSpec::supervisor(subscriptions))
+        .child(ChildSpec::supervisor(system))
+        .child(ChildSpec::supervisor(regions))
+        .child(ChildSpec::supervisor(work.effects()))
+        .child(ChildSpec::supervisor(work.schedulers()))
+}
+
+fn writer(services: &Arc<Services>, snapshots: mpsc::Sender<Snapshot>) -> ChildSpec {
+    let services = Arc::clone(services);
+    let task = ChildSpec::task("writer", move |context| {
+        let store = Arc::clone(&services.store);
+        let options = services.options.clone();
+        let writer = Writer::new(&services.writer, store, options, snapshots.clone());
+        async move { Ok::<_, Never>(writer.run(context.stop).await) }
+    });
+    task.backoff(BACKOFF)
+}
+
+fn subscription(services: &Arc<Services>, projection: &Arc<dyn Projection>) -> ChildSpec {
+    let (services, projection) = (Arc::clone(services), Arc::clone(projection));
+    let task = ChildSpec::task(projection.name(), move |context| {
+        let subscription = Subscription::new(
+            Arc::clone(&services.store),
+            Arc::clone(&services.clock),
+            services.writer.commits(),
+            Arc::clone(&projection),
+            &services.options,
+        );
+        async move { Ok::<_, Never>(subscription.run(context.stop).await) }
+    });
+    task.backoff(BACKOFF)
+}
+
+fn saver(services: &Arc<Services>, taken: mpsc::Receiver<Snapshot>) -> ChildSpec {
+    let (store, taken) = (Arc::clone(&services.store), Arc::new(Mutex::new(taken)));
+    let task = ChildSpec::task("snapshots", move |context| {
+        let (store, taken) = (Arc::clone(&store), Arc::clone(&taken));
+        async move {
+            let mut taken = taken.lock().await;
+            Ok::<_, Never>(save_snapshots(store.as_ref(), &mut taken, context.stop).await)
+        }
+    });
+    task.backoff(BACKOFF)
+}
+
+async fn save_snapshots(
+    store: &dyn Store,
+    taken: &mut mpsc::Receiver<Snapshot>,
+    stopping: StopSignal,
+) {
+    let mut batch = Vec::new();
+    loop {
+        let received = tokio::select! {
+            biased;
+            received = taken.recv_many(&mut batch, SNAPSHOTS_PER_SAVE) => received,
+            () = stopping.raised() => 0,
+        };
+        if received == 0 {
+            return;
+        }
+        if let Err(error) = store.save_snapshots(&batch).await {
+            warn!(%error, "snapshots can't be saved");
+        }
+        batch.clear();
+    }
+}
+
+fn sweeper(services: &Arc<Services>) -> ChildSpec {
+    let services = Arc::clone(services);
+    let task = ChildSpec::task("old-records", move |context| {
+        let services = Arc::clone(&services);
+        async move { Ok::<_, Never>(sweep_commands(&services, context.stop).await) }
+    });
+    task.backoff(BACKOFF)
+}
+
+async fn sweep_commands(services: &Services, stopping: StopSignal) {
+    let retention = services.options.command_retention.as_micros();
+    let retention = i64::try_from(retention).unwrap_or(i64::MAX);
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.raised() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        let before = services.clock.now().saturating_add_micros(-retention);
+        loop {
+            match services.store.drop_commands(before, SWEEP_BATCH).await {
+                Ok(dropped) if dropped == SWEEP_BATCH as u64 => {}
+                Ok(_) => break,
+                Err(error) => {
+                    warn!(%error, "old command records can't be dropped");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn keeper(services: &Arc<Services>, port: &Arc<dyn KindPort>) -> ChildSpec {
+    let (services, port) = (Arc::clone(services), Arc::clone(port));
+    let task = ChildSpec::task(port.kind(), move |context| {
+        let (services, port) = (Arc::clone(&services), Arc::clone(&port));
+        async move { Ok::<_, Never>(keep(&services, port.as_ref(), context.stop).await) }
+    });
+    task.backoff(BACKOFF)
+}
+
+/// Looks after the entities of a kind; at the end, lets them decide what waits.
+async fn keep(services: &Services, port: &dyn KindPort, stopping: StopSignal) {
+    services.closing.store(false, Ordering::Relaxed);
+    port.reopen();
+    while !stopping.is_raised() {
+        port.keep();
+        tokio::select! {
+            biased;
+            () = stopping.raised() => {}
+            () = tokio::time::sleep(KEEP_EVERY) => {}
+        }
+    }
+    services.closing.store(true, Ordering::Relaxed);
+    // Without a writer nothing that waits is going to end.
+    while services.writer.is_running() && !(port.is_idle() && services.writer.is_idle()) {
+        tokio::time::sleep(DRAIN_EVERY).await;
+    }
+}

@@ -1,0 +1,111 @@
+//! The node's own tree: what falls is started again with what stands on it, what falls too often
+//! ends the node, and a stop finishes what is under way.
+//!
+//! Time is paused and moves by itself.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coppice_runtime::supervisors::{ChildState, ExitReason, Outcome};
+use coppice_runtime::task::spawn;
+use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock};
+use coppice_testkit::{Action, MemoryStore, Point, Times, read_whole_journal};
+use coppice_tests::node::{Caller, PATIENCE, value};
+use coppice_tests::running::{eventually, run};
+
+async fn start(store: &MemoryStore) -> (Node, Caller) {
+    run(Arc::new(store.clone()), Arc::new(SystemClock), RuntimeOptions::default(), None).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_crashes_is_started_again_and_nothing_is_lost_or_doubled() {
+    for (point, applied) in [(Point::BeforeAppend, 0), (Point::AfterAppendBeforeAnswer, 2)] {
+        let store = MemoryStore::default();
+        let (_node, caller) = start(&store).await;
+        caller.add("x", 1, None).await.unwrap();
+        store.faults().arm(point, Action::Panic, Times::Next(1));
+        // In the batch that the writer crashed on: nobody knows what became of it.
+        assert_eq!(caller.add("x", 2, Some("k")).await, Err(Failure::TimedOut), "{point:?}");
+        // The entity reads its journal again, and the rest of the node works.
+        eventually("commands are taken in again", || store.faults().fired(point) == 1).await;
+        let again = loop {
+            match caller.add("x", 2, Some("k")).await {
+                Err(Failure::ShuttingDown) => tokio::time::sleep(Duration::from_millis(1)).await,
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(again.repeated, applied > 0, "{point:?}");
+        assert_eq!(value(&caller.read("x").await.unwrap().state), 3, "{point:?}");
+        assert_eq!(value(&caller.add("y", 5, None).await.unwrap().reply), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_that_fall_too_often_end_the_node_and_it_says_why() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    store.faults().arm(Point::BeforeAppend, Action::Panic, Times::Always);
+    let adding = spawn(async move {
+        loop {
+            drop(caller.add("x", 1, None).await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let outcome = node.outcome().await;
+    adding.abort();
+    let Outcome::Failed(escalation) = outcome else { panic!("it ended as {outcome:?}") };
+    assert_eq!((&*escalation.supervisor, escalation.child.as_str()), ("node", "writer"));
+    let ExitReason::Crash(reason) = &escalation.reason else { panic!("{escalation:?}") };
+    assert!(reason.contains("a fault"), "{reason}");
+    assert!(escalation.to_string().contains("gave up"), "{escalation}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_commits_what_was_taken_in_and_takes_nothing_in_after() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    caller.add("x", 1, None).await.unwrap();
+    let hold = store.faults().hold(Point::BeforeAppend, Times::Next(1));
+    let adds: Vec<_> = (0..10)
+        .map(|_| {
+            let caller = caller.clone();
+            spawn(async move { caller.add("x", 1, None).await })
+        })
+        .collect();
+    hold.reached(1).await;
+    let stopping = spawn(node.shutdown(PATIENCE));
+    loop {
+        // Until the regions are reached, commands are still taken in, and then answered as well.
+        let caller = caller.clone();
+        let asked = tokio::time::timeout(Duration::from_millis(5), async move {
+            caller.add("y", 1, None).await
+        });
+        if asked.await == Ok(Err(Failure::ShuttingDown)) {
+            break;
+        }
+    }
+    hold.release();
+    assert_eq!(stopping.await.unwrap(), Outcome::Shutdown);
+    for add in adds {
+        add.await.unwrap().unwrap();
+    }
+    let journal = read_whole_journal(&store).await.unwrap();
+    let of_x = journal.iter().filter(|event| event.key.id().as_str() == "x").count();
+    assert_eq!(of_x, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tree_is_what_the_design_says_in_start_order() {
+    let store = MemoryStore::default();
+    let (node, _) = start(&store).await;
+    let snapshot = node.supervisor().snapshot().await.unwrap();
+    let names: Vec<_> = snapshot.children.iter().map(|child| child.info.id.as_str()).collect();
+    let expected = ["writer", "subscriptions", "system", "regions", "effects", "schedulers"];
+    assert_eq!(names, expected);
+    assert!(snapshot.children.iter().all(|child| child.info.state == ChildState::Up));
+    let regions = snapshot.children[3].supervisor.as_ref().unwrap();
+    let kinds: Vec<_> = regions.children.iter().map(|child| child.info.id.as_str()).collect();
+    assert_eq!(kinds, ["counter", "profile"]);
+}
