@@ -35,6 +35,8 @@ pub enum Command {
     Touch,
     /// `crash {}`: panics.
     Crash,
+    /// `block {}`: holds its thread for some seconds.
+    Block,
     /// `crash_in_evolve {}`: panics once the event is applied.
     CrashInEvolve,
 }
@@ -122,6 +124,9 @@ impl DomainEvent for Event {
     }
 }
 
+/// Longer than an entity may take by far, and than the clock that is looked at is coarse.
+const BLOCK: std::time::Duration = std::time::Duration::from_secs(5);
+
 const LETTER: &str = "letter";
 const REMINDER: &str = "reminder";
 const REMIND_AFTER_MICROS: i64 = 60_000_000;
@@ -142,6 +147,7 @@ impl Entity for Profile {
             "settle" => Ok(Command::Settle),
             "touch" => Ok(Command::Touch),
             "crash" => Ok(Command::Crash),
+            "block" => Ok(Command::Block),
             "crash_in_evolve" => Ok(Command::CrashInEvolve),
             other => Err(CommandError::UnknownCommand(other.to_owned())),
         }
@@ -160,6 +166,10 @@ impl Entity for Profile {
             Command::Settle if state.pending.owes() => vec![Event::Settled],
             Command::Settle => return Err(ProfileError::NothingOwed),
             Command::Touch => Vec::new(),
+            Command::Block => {
+                std::thread::sleep(BLOCK);
+                Vec::new()
+            }
             Command::Crash => panic!("told to crash"),
             Command::CrashInEvolve => vec![Event::Poison],
         };

@@ -19,6 +19,8 @@ pub enum Turn {
     Idle,
     /// More waits; another turn follows, behind other messages to this actor.
     More,
+    /// Nothing more to do: the cell ends, and the next ring needs another.
+    Asleep,
 }
 
 /// What a cell does when its bell rings.
@@ -44,8 +46,10 @@ impl<W: Worker> Actor for Cell<W> {
         _: Ring,
         worker: &mut W,
     ) -> Result<(), ActorProcessingErr> {
-        if worker.turn().await == Turn::More {
-            myself.cast(Ring)?;
+        match worker.turn().await {
+            Turn::Idle => {}
+            Turn::More => myself.cast(Ring)?,
+            Turn::Asleep => myself.stop(None),
         }
         Ok(())
     }

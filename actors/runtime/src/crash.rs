@@ -43,9 +43,16 @@ pub(crate) struct Crashes {
     messages: VecDeque<(Uuid, u32)>,
     /// Since the entity's place was made.
     pub(crate) total: u64,
+    /// What the last one said.
+    pub(crate) last: String,
 }
 
 impl Crashes {
+    /// Crashes within the window.
+    pub(crate) fn recent(&self, now: Instant, window: Duration) -> usize {
+        self.recent.iter().filter(|at| now.duration_since(**at) < window).count()
+    }
+
     /// Notes a crash. `message` is `None` for those that are counted durably elsewhere.
     pub(crate) fn note(
         &mut self,

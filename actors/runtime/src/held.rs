@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, View};
 use crate::lease::Lease;
-use crate::slot::{Delivery, Order, Origin, Slot, Wanted};
+use crate::slot::{Delivery, Order, Origin, Slot, SystemDelivery, Wanted};
 use crate::ticket::{Fall, Held, Incarnation};
 use crate::work::pool::Job;
 
@@ -132,11 +132,12 @@ impl<K: Entity> Held for HeldCommand<K> {
         }
         let delivery = match order.origin {
             // Its command followed from a state that never was.
-            Origin::System(message) => Delivery::System {
+            Origin::System(message) => Delivery::System(SystemDelivery {
                 wanted: Wanted::Digest(message),
+                received: order.received,
                 deadline: order.deadline,
                 reply: order.reply,
-            },
+            }),
             Origin::Caller { .. } => Delivery::Command(order),
         };
         slot.returned.lock().push(delivery);
@@ -147,9 +148,7 @@ impl<K: Entity> Held for HeldCommand<K> {
 pub(crate) struct HeldSystem<K: Entity> {
     slot: Arc<Slot<K>>,
     ownership: Ownership,
-    wanted: Wanted,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<Answer, Failure>>,
+    delivery: SystemDelivery,
     answer: Result<Answer, Failure>,
     after: After,
 }
@@ -158,34 +157,29 @@ impl<K: Entity> HeldSystem<K> {
     pub(crate) fn new(
         slot: Arc<Slot<K>>,
         incarnation: &Incarnation,
-        (wanted, deadline, reply): SystemDelivery,
+        delivery: SystemDelivery,
         answer: Result<Answer, Failure>,
         after: After,
     ) -> Self {
-        let ownership = Ownership::of(incarnation);
-        Self { slot, ownership, wanted, deadline, reply, answer, after }
+        Self { slot, ownership: Ownership::of(incarnation), delivery, answer, after }
     }
 }
-
-/// What is wanted, until when, and who waits.
-pub(crate) type SystemDelivery = (Wanted, Instant, oneshot::Sender<Result<Answer, Failure>>);
 
 impl<K: Entity> Held for HeldSystem<K> {
     fn committed(self: Box<Self>) {
         if !self.ownership.stands(self.slot.services.lease.as_ref()) {
-            return drop(self.reply.send(Err(Failure::NotOwner)));
+            return self.delivery.answer(Err(Failure::NotOwner));
         }
         self.after.start(&self.slot);
-        drop(self.reply.send(self.answer));
+        self.delivery.answer(self.answer);
     }
 
     fn fallen(self: Box<Self>, fall: Fall) {
-        let Self { slot, wanted, deadline, reply, .. } = *self;
-        let delivery = Delivery::System { wanted, deadline, reply };
+        let delivery = Delivery::System(self.delivery);
         if fall.decides_again() {
-            slot.returned.lock().push(delivery);
+            self.slot.returned.lock().push(delivery);
         } else {
-            delivery.fail(failure(fall, &slot.key));
+            delivery.fail(failure(fall, &self.slot.key));
         }
     }
 }
@@ -194,6 +188,7 @@ impl<K: Entity> Held for HeldSystem<K> {
 pub(crate) struct HeldView<K: Entity> {
     slot: Arc<Slot<K>>,
     ownership: Ownership,
+    received: Instant,
     deadline: Instant,
     reply: oneshot::Sender<Result<View, Failure>>,
     view: View,
@@ -203,11 +198,11 @@ impl<K: Entity> HeldView<K> {
     pub(crate) fn new(
         slot: Arc<Slot<K>>,
         incarnation: &Incarnation,
-        deadline: Instant,
+        (received, deadline): (Instant, Instant),
         reply: oneshot::Sender<Result<View, Failure>>,
         view: View,
     ) -> Self {
-        Self { slot, ownership: Ownership::of(incarnation), deadline, reply, view }
+        Self { slot, ownership: Ownership::of(incarnation), received, deadline, reply, view }
     }
 }
 
@@ -222,7 +217,8 @@ impl<K: Entity> Held for HeldView<K> {
     }
 
     fn fallen(self: Box<Self>, fall: Fall) {
-        let delivery = Delivery::View { deadline: self.deadline, reply: self.reply };
+        let Self { received, deadline, reply, .. } = *self;
+        let delivery = Delivery::View { received, deadline, reply };
         if fall.decides_again() {
             self.slot.returned.lock().push(delivery);
         } else {

@@ -20,6 +20,7 @@ mod outstanding;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use coppice_core::{
@@ -31,6 +32,7 @@ use tracing::error;
 use crate::answer::{Answer, Failure, View};
 use crate::cell::{Turn, Worker};
 use crate::held::{HeldCommand, HeldView};
+use crate::inspect::Activity;
 use crate::life::Life;
 use crate::mailbox::Bell;
 use crate::recovery;
@@ -41,7 +43,9 @@ use crate::window::Answered;
 /// The worker behind an entity's bell.
 pub(crate) struct Host<K: Entity> {
     slot: Arc<Slot<K>>,
-    life: Option<Life<K>>,
+    /// Which of the slot's cells this is.
+    number: u64,
+    life: Option<Box<Life<K>>>,
     /// Set by the first turn: only then is there a cell whose end matters.
     started: bool,
     drained: Vec<Delivery<K>>,
@@ -52,7 +56,7 @@ impl<K: Entity> Drop for Host<K> {
     fn drop(&mut self) {
         if self.started {
             self.slot.mailbox.give_back(self.drained.drain(..));
-            self.slot.cell_ended();
+            self.slot.cell_ended(self.number);
         }
     }
 }
@@ -70,6 +74,9 @@ impl<K: Entity> Worker for Host<K> {
     async fn turn(&mut self) -> Turn {
         self.started = true;
         self.slot.mailbox.silence();
+        if self.life.is_none() {
+            self.life = self.slot.asleep.lock().take();
+        }
         let Some((shard, epoch)) = self.slot.services.lease.owned(&self.slot.key) else {
             self.fail_waiting(&Failure::NotOwner);
             return Turn::Idle;
@@ -79,27 +86,45 @@ impl<K: Entity> Worker for Host<K> {
         }
         if self.life.is_none() {
             if !self.slot.has_work() {
-                return Turn::Idle;
+                return if self.slot.is_drowsy() { Turn::Asleep } else { Turn::Idle };
             }
             if let Err(failure) = self.recover(shard, epoch).await {
+                self.slot.does(Activity::Idle);
                 self.fail_waiting(&failure);
                 return Turn::Idle;
             }
             self.look_after_all();
         }
         self.drain();
+        self.slot.decided.fetch_add(self.drained.len() as u64, Ordering::Relaxed);
+        self.slot.does(Activity::Deciding);
         self.decide_drained().await;
         self.submit();
+        self.slot.does(Activity::Idle);
         if self.slot.has_work() && self.has_room() && self.slot.mailbox.ring() == Bell::Ring {
             return Turn::More;
         }
-        Turn::Idle
+        self.fall_asleep()
     }
 }
 
 impl<K: Entity> Host<K> {
-    pub(crate) fn new(slot: Arc<Slot<K>>) -> Self {
-        Self { slot, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
+    pub(crate) fn new(slot: Arc<Slot<K>>, number: u64) -> Self {
+        Self { slot, number, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
+    }
+
+    /// Leaves the state with the slot and ends the cell, where that was asked for and nothing is
+    /// going on.
+    fn fall_asleep(&mut self) -> Turn {
+        let busy = self.slot.has_work() || self.life.as_ref().is_none_or(|life| !life.is_at_rest());
+        if busy || !self.slot.is_drowsy() {
+            return Turn::Idle;
+        }
+        if let Some(life) = self.life.take() {
+            self.slot.weigh(life.weight(self.slot.services.vault.as_ref()));
+            *self.slot.asleep.lock() = Some(life);
+        }
+        Turn::Asleep
     }
 
     /// Ends a life that has fallen, crashed or decides under an old epoch, once its tickets have
@@ -125,6 +150,7 @@ impl<K: Entity> Host<K> {
 
     async fn recover(&mut self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
         let services = &self.slot.services;
+        self.slot.does(Activity::Recovering);
         services.quarantine.loaded().await;
         let recovered = recovery::recover::<K>(
             services.store.as_ref(),
@@ -141,8 +167,9 @@ impl<K: Entity> Host<K> {
         // Every open answer is in the window, whatever its size: a repeat of one must be known.
         let window = services.options.command_window.max(services.options.tickets_open_max);
         let mut life = Life::new(Arc::new(incarnation), recovered, window);
+        *self.slot.incarnation.lock() = Some(Arc::clone(&life.incarnation));
         life.look_up.extend(self.slot.answered_before.lock().drain(..));
-        self.life = Some(life);
+        self.life = Some(Box::new(life));
         Ok(())
     }
 
@@ -178,10 +205,10 @@ impl<K: Entity> Host<K> {
             }
             match delivery {
                 Delivery::Command(order) => self.decide_order(order).await,
-                Delivery::System { wanted, deadline, reply } => {
-                    self.serve_system((wanted, deadline, reply));
+                Delivery::System(delivery) => self.serve_system(delivery),
+                Delivery::View { received, deadline, reply } => {
+                    self.show((received, deadline), reply);
                 }
-                Delivery::View { deadline, reply } => self.show(deadline, reply),
             }
             if self.life.as_ref().is_none_or(|life| life.crashed) {
                 // The rest is decided by the next life, behind whatever of this one still falls.
@@ -352,7 +379,7 @@ impl<K: Entity> Host<K> {
 
     fn show(
         &mut self,
-        deadline: tokio::time::Instant,
+        times: (tokio::time::Instant, tokio::time::Instant),
         reply: tokio::sync::oneshot::Sender<Result<View, Failure>>,
     ) {
         let Some(life) = &self.life else { return drop(reply.send(Err(Failure::Conflict))) };
@@ -365,7 +392,7 @@ impl<K: Entity> Host<K> {
             }
         };
         let incarnation = Arc::clone(&life.incarnation);
-        let held = HeldView::new(Arc::clone(&self.slot), &incarnation, deadline, reply, view);
+        let held = HeldView::new(Arc::clone(&self.slot), &incarnation, times, reply, view);
         self.finish(incarnation, Box::new(held));
     }
 
@@ -379,8 +406,10 @@ impl<K: Entity> Host<K> {
     async fn look_up(&mut self, order: &Order<K>) -> Result<Repeat, Failure> {
         // What is decided need not wait for this read.
         self.submit();
+        self.slot.does(Activity::LookingUp);
         let store = &self.slot.services.store;
         let found = store.command(&self.slot.key, order.id).await;
+        self.slot.does(Activity::Deciding);
         let found = found.map_err(|error| recovery::failure(&self.slot.key, error))?;
         Ok(found.map_or(Repeat::No, |record| {
             Repeat::Of(Answered {

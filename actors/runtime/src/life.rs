@@ -17,9 +17,13 @@ use crate::answer::View;
 use crate::host::LookUp;
 use crate::link::LinkGroup;
 use crate::recovery::{Recovered, in_vault};
-use crate::slot::Order;
+use crate::slot::{Order, Services};
 use crate::ticket::Incarnation;
 use crate::window::CommandWindow;
+
+/// An entity whose timer is due this soon stays in memory, where the timer fires to the moment;
+/// the scan that finds the others looks once a second.
+const TIMER_SOON_MICROS: i64 = 60_000_000;
 
 pub(crate) struct Life<K: Entity> {
     pub(crate) incarnation: Arc<Incarnation>,
@@ -159,6 +163,35 @@ impl<K: Entity> Life<K> {
                 warn!(%key, %error, "state has no digest");
                 None
             }
+        }
+    }
+
+    /// Whether no ticket is open and the state may be kept.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.crashed && self.incarnation.open() == 0 && self.incarnation.fall().is_none()
+    }
+
+    /// About how much memory the state takes, in bytes: as much as its snapshot.
+    pub(crate) fn weight(&self, vault: Option<&Arc<dyn Vault>>) -> usize {
+        let encoded = in_vault(vault, || snapshot::encode(&self.state));
+        size_of::<Self>() + encoded.map_or(0, |bytes| bytes.len())
+    }
+
+    /// Whether the memory may be let go of. Where the tail behind the last snapshot is long, a
+    /// snapshot is handed in first.
+    pub(crate) fn may_passivate(&mut self, services: &Services) -> bool {
+        if !self.is_at_rest() {
+            return false;
+        }
+        let soon = services.clock.now().saturating_add_micros(TIMER_SOON_MICROS);
+        if self.armed.as_ref().is_some_and(|(due, _)| *due <= soon) {
+            return false;
+        }
+        let tail = services.options.passivation_tail_max;
+        match self.snapshot_due(tail, self.recorded_at, services.vault.as_ref()) {
+            // Where no snapshot can be taken in, it stays until one can.
+            Some(snapshot) => services.snapshots.try_send(snapshot).is_ok(),
+            None => true,
         }
     }
 

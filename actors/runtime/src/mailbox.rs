@@ -24,18 +24,28 @@ pub enum Bell {
     Silent,
 }
 
-/// A push that was refused, with what was to be pushed.
+/// Why a push was refused, with what was to be pushed.
 #[derive(Debug)]
-pub struct Full<T> {
-    /// What was to be pushed.
-    pub item: T,
-    /// How many items the mailbox holds.
-    pub depth: usize,
+pub enum Refused<T> {
+    /// The mailbox holds as much as it may.
+    Full {
+        /// What was to be pushed.
+        item: T,
+        /// How many items the mailbox holds.
+        depth: usize,
+    },
+    /// The mailbox is closed for good: its entity has left the memory.
+    Closed(T),
+}
+
+struct Queue<T> {
+    items: VecDeque<T>,
+    closed: bool,
 }
 
 /// A bounded first-in-first-out queue with a bell.
 pub struct Mailbox<T> {
-    queue: Mutex<VecDeque<T>>,
+    queue: Mutex<Queue<T>>,
     rung: AtomicBool,
     capacity: usize,
 }
@@ -55,35 +65,52 @@ impl<T> Mailbox<T> {
     /// keeps many that are empty.
     #[must_use]
     pub const fn new(capacity: usize) -> Self {
-        Self { queue: Mutex::new(VecDeque::new()), rung: AtomicBool::new(false), capacity }
+        let queue = Queue { items: VecDeque::new(), closed: false };
+        Self { queue: Mutex::new(queue), rung: AtomicBool::new(false), capacity }
     }
 
     /// Puts an item at the end.
     ///
     /// # Errors
-    /// [`Full`] where the mailbox holds as much as it may.
-    pub fn push(&self, item: T) -> Result<Bell, Full<T>> {
+    /// [`Refused`] where the mailbox holds as much as it may, or is closed.
+    pub fn push(&self, item: T) -> Result<Bell, Refused<T>> {
+        self.push_up_to(self.capacity, item)
+    }
+
+    /// Puts an item at the end whatever the capacity: for what is bounded elsewhere.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`].
+    pub fn push_over(&self, item: T) -> Result<Bell, Refused<T>> {
+        self.push_up_to(usize::MAX, item)
+    }
+
+    fn push_up_to(&self, capacity: usize, item: T) -> Result<Bell, Refused<T>> {
         {
             let mut queue = self.queue.lock();
-            if queue.len() >= self.capacity {
-                return Err(Full { item, depth: queue.len() });
+            if queue.closed {
+                return Err(Refused::Closed(item));
             }
-            queue.push_back(item);
+            if queue.items.len() >= capacity {
+                return Err(Refused::Full { item, depth: queue.items.len() });
+            }
+            queue.items.push_back(item);
         }
         Ok(self.ring())
     }
 
-    /// Puts an item at the end whatever the capacity: for what is bounded elsewhere.
-    pub fn push_over(&self, item: T) -> Bell {
-        self.queue.lock().push_back(item);
-        self.ring()
+    /// Closes the mailbox for good, unless something waits in it; whether it did.
+    pub fn close_if_empty(&self) -> bool {
+        let mut queue = self.queue.lock();
+        queue.closed |= queue.items.is_empty();
+        queue.closed
     }
 
     /// Puts items back at the front, in their order. They were admitted before, so the capacity
     /// does not apply to them. It rings no bell: whoever gives back is awake and knows.
     pub fn give_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut queue = self.queue.lock();
-        items.rev().for_each(|item| queue.push_front(item));
+        items.rev().for_each(|item| queue.items.push_front(item));
     }
 
     /// Asks for the bell to be rung though nothing was pushed.
@@ -99,15 +126,20 @@ impl<T> Mailbox<T> {
     /// Takes up to `limit` items from the front into `into`; how many are left.
     pub fn drain(&self, limit: usize, into: &mut Vec<T>) -> usize {
         let mut queue = self.queue.lock();
-        let count = queue.len().min(limit);
-        into.extend(queue.drain(..count));
-        queue.len()
+        let count = queue.items.len().min(limit);
+        into.extend(queue.items.drain(..count));
+        queue.items.len()
+    }
+
+    /// Looks at the first item that waits.
+    pub fn first<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.queue.lock().items.front().map(look)
     }
 
     /// How many items wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.queue.lock().len()
+        self.queue.lock().items.len()
     }
 
     /// Whether none waits.
@@ -125,6 +157,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_closed_mailbox_takes_nothing_in_and_one_that_holds_something_is_not_closed() {
+        let mailbox = Mailbox::new(2);
+        drop(mailbox.push("first"));
+        assert!(!mailbox.close_if_empty());
+        let mut drained = Vec::new();
+        mailbox.drain(1, &mut drained);
+        assert!(mailbox.close_if_empty());
+        assert!(matches!(mailbox.push("late"), Err(Refused::Closed("late"))));
+        assert!(matches!(mailbox.push_over("late"), Err(Refused::Closed("late"))));
+        assert!(mailbox.is_empty());
+    }
+
+    #[test]
     fn only_the_first_push_after_a_silence_rings() {
         let mailbox = Mailbox::new(8);
         assert_eq!(mailbox.push(1).unwrap(), Bell::Ring);
@@ -138,7 +183,7 @@ mod tests {
         let mailbox = Mailbox::new(1);
         assert_eq!(mailbox.push("first").unwrap(), Bell::Ring);
         let full = mailbox.push("second").unwrap_err();
-        assert_eq!((full.item, full.depth), ("second", 1));
+        assert!(matches!(full, Refused::Full { item: "second", depth: 1 }), "{full:?}");
     }
 
     #[test]

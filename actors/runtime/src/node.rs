@@ -18,6 +18,7 @@
 mod tree;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,10 +27,12 @@ use coppice_core::Entity;
 use coppice_core::sensitive::Vault;
 use coppice_persistence::Store;
 use coppice_supervisors::{ChildSpec, Outcome, StartError, SupervisorHandle, Tree, TreeOptions};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::inspect::Inspector;
 use crate::lease::Lease;
 use crate::options::RuntimeOptions;
 use crate::projection::Projection;
@@ -49,6 +52,12 @@ use crate::writer::WriterHandle;
 
 /// What a task that can only crash returns.
 pub(crate) type Never = std::convert::Infallible;
+
+/// A task that only a panic ends before its time.
+pub(crate) async fn unfailing(work: impl Future<Output = ()>) -> Result<(), Never> {
+    work.await;
+    Ok(())
+}
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -168,6 +177,7 @@ impl NodeBuilder {
         let quarantine = Quarantine::new(Arc::clone(&self.clock));
         let pools = Pools::new(self.effects, self.options.pool_queue_max, quarantine.clone());
         let seed = self.options.jitter_seed;
+        let (snapshots, taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let services = Arc::new(Services {
             store: self.store,
             writer: WriterHandle::default(),
@@ -176,6 +186,7 @@ impl NodeBuilder {
             vault: self.vault,
             pools,
             timers: Timers::default(),
+            snapshots,
             quarantine,
             options: self.options,
             closing: AtomicBool::new(false),
@@ -187,7 +198,8 @@ impl NodeBuilder {
         for child in self.first {
             root = root.child(child);
         }
-        root = tree::children(root, &services, &registry, &self.projections, &work, self.grace);
+        root =
+            tree::children(root, &services, &registry, &self.projections, &work, taken, self.grace);
         for child in self.last {
             root = root.child(child);
         }
@@ -217,6 +229,17 @@ impl Node {
     pub fn dead_letters(&self) -> DeadLetterOffice {
         let store = Arc::clone(&self.services.store);
         DeadLetterOffice { store, courier: self.courier.clone() }
+    }
+
+    /// A look into the node.
+    #[must_use]
+    pub fn inspector(&self) -> Inspector {
+        Inspector {
+            services: Arc::clone(&self.services),
+            registry: self.registry.clone(),
+            supervisor: self.tree.supervisor(),
+            office: self.dead_letters(),
+        }
     }
 
     /// The writer's counters and state.

@@ -40,6 +40,18 @@ pub struct RuntimeOptions {
     pub store_retry_first: Duration,
     /// The longest wait before an unavailable store is tried again. Default 1 s.
     pub store_retry_max: Duration,
+    /// Memory of one kind's entities, estimated, in bytes. Default 2 GiB. Past 95 % of it, or of
+    /// `residents_max`, those that hibernate longest make room.
+    pub resident_bytes_max: usize,
+    /// An entity that is idle for so long hibernates. Default 10 s: longer than the pauses of a
+    /// conversation between machines, and a cell costs 7 KB to keep and 5 us to start.
+    pub hibernate_after: Duration,
+    /// An entity that hibernates for so long is passivated. Default 10 min: longer than a person
+    /// thinks.
+    pub passivate_after: Duration,
+    /// Events behind the last snapshot that need no new one when an entity is passivated. Default
+    /// 50: to read them back costs about what a snapshot does.
+    pub passivation_tail_max: u64,
     /// How long the entity's own code may take for one decision. Default 1 s; longer counts as a
     /// crash, since whatever it waits for holds a thread of the node.
     pub decide_limit: Duration,
@@ -87,6 +99,10 @@ impl Default for RuntimeOptions {
             answer_grace: Duration::from_millis(250),
             store_retry_first: Duration::from_millis(10),
             store_retry_max: Duration::from_secs(1),
+            resident_bytes_max: 2 * 1_024 * 1_024 * 1_024,
+            hibernate_after: Duration::from_secs(10),
+            passivate_after: Duration::from_secs(600),
+            passivation_tail_max: 50,
             decide_limit: Duration::from_secs(1),
             message_crashes_max: 3,
             entity_crashes_max: 10,

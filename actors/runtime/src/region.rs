@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use coppice_core::hash::sha256;
 use coppice_core::{CommandError, EffectId, Entity, EntityId, StreamKey, TenantId};
@@ -10,19 +11,33 @@ use dashmap::DashMap;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use tracing::error;
 
 use crate::answer::{Answer, Failure, Request, View};
+use crate::inspect::{Activity, ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
-use crate::slot::{Delivery, Order, Origin, Services, Slot, Wanted, kind_of};
+use crate::slot::{Delivery, Order, Origin, Services, Slot, SystemDelivery, Wanted, kind_of};
+use crate::temperature::{Lines, Temperature};
 use crate::work::message::SystemMessage;
 
 /// The entities of kind `K`.
 pub struct Region<K: Entity> {
     slots: DashMap<(TenantId, EntityId), Arc<Slot<K>>>,
     residents: AtomicUsize,
+    lines: Arc<Lines<K>>,
+    stuck: AtomicUsize,
     services: Arc<Services>,
 }
+
+/// How many times its limit an entity may take before it counts as stuck rather than slow.
+const STUCK_FACTOR: u32 = 5;
+
+/// How many hibernated entities a command looks at to make room for another.
+const ROOM_TRIES: usize = 16;
+
+/// Entities that one look passivates, so that it holds a thread for some milliseconds at most.
+const PASSIVATIONS_MAX: usize = 10_000;
 
 impl<K: Entity> fmt::Debug for Region<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +52,14 @@ impl<K: Entity> Region<K> {
     /// An empty region.
     #[must_use]
     pub fn new(services: Arc<Services>) -> Self {
-        Self { slots: DashMap::new(), residents: AtomicUsize::new(0), services }
+        let (slots, residents) = (DashMap::new(), AtomicUsize::new(0));
+        Self {
+            slots,
+            residents,
+            lines: Arc::new(Lines::new()),
+            stuck: AtomicUsize::new(0),
+            services,
+        }
     }
 
     fn slot(&self, tenant: TenantId, id: EntityId) -> Result<Arc<Slot<K>>, Failure> {
@@ -45,15 +67,98 @@ impl<K: Entity> Region<K> {
         if let Some(slot) = self.slots.get(&place) {
             return Ok(Arc::clone(&slot));
         }
-        if self.residents.load(Ordering::Relaxed) >= self.services.options.residents_max {
+        if self.residents.load(Ordering::Relaxed) >= self.services.options.residents_max
+            && !self.make_room()
+        {
             return Err(Failure::ResidentsFull);
         }
         let key = StreamKey::new(place.0.clone(), kind_of::<K>(), place.1.clone());
         let slot = self.slots.entry(place).or_insert_with(|| {
             self.residents.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Slot::new(key, Arc::clone(&self.services)))
+            Arc::new(Slot::new(key, Arc::clone(&self.services), Arc::clone(&self.lines)))
         });
         Ok(Arc::clone(&slot))
+    }
+
+    /// Delivers to an entity's slot, or to the next where it has just left the memory.
+    fn take_in(
+        &self,
+        tenant: &TenantId,
+        id: &EntityId,
+        mut delivery: Delivery<K>,
+    ) -> Result<(), Failure> {
+        loop {
+            let slot = self.slot(tenant.clone(), id.clone())?;
+            match slot.deliver(delivery)? {
+                None => return Ok(()),
+                Some(back) => {
+                    delivery = back;
+                    self.forget(&slot);
+                }
+            }
+        }
+    }
+
+    /// Takes a slot that is closed out of the map.
+    fn forget(&self, slot: &Arc<Slot<K>>) {
+        let place = (slot.key.tenant().clone(), slot.key.id().clone());
+        if self.slots.remove_if(&place, |_, held| Arc::ptr_eq(held, slot)).is_some() {
+            self.residents.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Passivates one entity that hibernates; false where none could be.
+    fn make_room(&self) -> bool {
+        (0..ROOM_TRIES).any(|_| self.lines.coldest(0).is_some_and(|slot| self.passivate(&slot)))
+    }
+
+    fn passivate(&self, slot: &Arc<Slot<K>>) -> bool {
+        if slot.passivate() {
+            self.forget(slot);
+            self.lines.passivated.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        if slot.temperature() == Temperature::Hibernated {
+            self.lines.is_cold(slot);
+        }
+        false
+    }
+
+    fn is_crowded(&self) -> bool {
+        let options = &self.services.options;
+        let full = |held: usize, limit: usize| held > limit - limit / 20;
+        full(self.residents.load(Ordering::Relaxed), options.residents_max)
+            || full(self.lines.bytes.load(Ordering::Relaxed), options.resident_bytes_max)
+    }
+
+    /// Lets entities cool down that nobody has used for a while, and more where it is crowded.
+    fn cool_down(&self) {
+        let options = &self.services.options;
+        let seconds = |after: Duration| u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
+        self.lines.cool(seconds(options.hibernate_after).max(1));
+        for _ in 0..PASSIVATIONS_MAX {
+            let idle_s =
+                if self.is_crowded() { 0 } else { seconds(options.passivate_after).max(1) };
+            let Some(slot) = self.lines.coldest(idle_s) else { return };
+            if !self.passivate(&slot) && idle_s == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Names entities whose own code doesn't come back. Nothing can end it but the process; that it
+    /// stands in the log and the census is what there is to do.
+    fn find_stuck(&self) {
+        let limit = self.services.options.decide_limit * STUCK_FACTOR;
+        let mut stuck = 0;
+        self.lines.running(|slot| {
+            let (activity, time) = slot.activity();
+            if activity == Activity::Deciding && time > limit {
+                stuck += 1;
+                error!(key = %slot.key, seconds = time.as_secs(), "entity is stuck in its own code");
+            }
+        });
+        self.stuck.store(stuck, Ordering::Relaxed);
     }
 
     async fn ask_in(
@@ -86,7 +191,7 @@ impl<K: Entity> Region<K> {
             CommandError::UnknownCommand(name) => Failure::UnknownCommand(name),
             CommandError::Body(problem) => Failure::InvalidBody(problem),
         })?;
-        let slot = self.slot(request.tenant, request.id)?;
+        let (tenant, id) = (request.tenant, request.id);
         let (reply, answer) = oneshot::channel();
         let order = Order {
             command,
@@ -98,12 +203,13 @@ impl<K: Entity> Region<K> {
                 body: request.body,
                 sender: request.sender,
             },
+            received: Instant::now(),
             deadline: request.deadline,
             link,
             falls: 0,
             reply,
         };
-        slot.deliver(Delivery::Command(Box::new(order)))?;
+        self.take_in(&tenant, &id, Delivery::Command(Box::new(order)))?;
         Ok((request.deadline, answer))
     }
 
@@ -114,8 +220,8 @@ impl<K: Entity> Region<K> {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        let slot = self.slot(key.tenant().clone(), key.id().clone())?;
-        slot.deliver(Delivery::System { wanted, deadline, reply })?;
+        let system = SystemDelivery { wanted, received: Instant::now(), deadline, reply };
+        self.take_in(key.tenant(), key.id(), Delivery::System(system))?;
         self.wait(deadline, answer).await
     }
 
@@ -136,6 +242,44 @@ impl<K: Entity> Region<K> {
 impl<K: Entity> KindPort for Region<K> {
     fn kind(&self) -> &'static str {
         K::KIND
+    }
+
+    fn keep(&self) {
+        self.cool_down();
+        self.find_stuck();
+    }
+
+    fn census(&self) -> Census {
+        Census {
+            kind: K::KIND,
+            residents: self.residents.load(Ordering::Relaxed),
+            resident_bytes: self.lines.bytes.load(Ordering::Relaxed),
+            hibernated_total: self.lines.hibernated.load(Ordering::Relaxed),
+            passivated_total: self.lines.passivated.load(Ordering::Relaxed),
+            crashes_total: self.lines.crashes.load(Ordering::Relaxed),
+            stuck: self.stuck.load(Ordering::Relaxed),
+        }
+    }
+
+    fn actor(&self, tenant: &TenantId, id: &EntityId) -> Option<ActorReport> {
+        let slot = self.slots.get(&(tenant.clone(), id.clone()))?;
+        Some(slot.report())
+    }
+
+    fn actors(&self, tenant: &TenantId, limit: usize) -> Vec<ActorReport> {
+        let mut reports: Vec<ActorReport> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.key.tenant() == tenant)
+            .map(|slot| slot.report())
+            .collect();
+        // What has waited longest first, then what has most in its mailbox.
+        reports.sort_by(|a, b| {
+            let of = |report: &ActorReport| (report.oldest_age, report.mailbox_len);
+            of(b).cmp(&of(a)).then_with(|| a.key.id().as_str().cmp(b.key.id().as_str()))
+        });
+        reports.truncate(limit);
+        reports
     }
 
     fn is_idle(&self) -> bool {
@@ -200,7 +344,8 @@ impl<K: Entity> KindPort for Region<K> {
     ) -> BoxFuture<'_, Result<View, Failure>> {
         Box::pin(async move {
             let (reply, view) = oneshot::channel();
-            self.slot(tenant, id)?.deliver(Delivery::View { deadline, reply })?;
+            let received = Instant::now();
+            self.take_in(&tenant, &id, Delivery::View { received, deadline, reply })?;
             self.wait(deadline, view).await
         })
     }

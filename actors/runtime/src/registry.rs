@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, Request, View};
+use crate::inspect::{ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::work::message::SystemMessage;
 
@@ -64,6 +65,29 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     /// Whether an entity is in memory.
     fn is_resident(&self, _key: &StreamKey) -> bool {
         false
+    }
+
+    /// The kind's entities on this node, in numbers.
+    fn census(&self) -> Census {
+        Census {
+            kind: self.kind(),
+            residents: 0,
+            resident_bytes: 0,
+            hibernated_total: 0,
+            passivated_total: 0,
+            crashes_total: 0,
+            stuck: 0,
+        }
+    }
+
+    /// One entity in memory.
+    fn actor(&self, _tenant: &TenantId, _id: &EntityId) -> Option<ActorReport> {
+        None
+    }
+
+    /// Up to `limit` entities of a tenant in memory, those first that hold most up.
+    fn actors(&self, _tenant: &TenantId, _limit: usize) -> Vec<ActorReport> {
+        Vec::new()
     }
 
     /// Looks after the entities, now and then.
@@ -159,6 +183,38 @@ impl Registry {
         deadline: Instant,
     ) -> Result<View, Failure> {
         self.port(kind)?.view(tenant, id, deadline).await
+    }
+
+    /// Every kind's entities on this node, in numbers.
+    #[must_use]
+    pub fn census(&self) -> Vec<Census> {
+        self.kinds.values().map(|port| port.census()).collect()
+    }
+
+    /// One entity in memory.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownKind`].
+    pub fn actor(
+        &self,
+        kind: &str,
+        tenant: &TenantId,
+        id: &EntityId,
+    ) -> Result<Option<ActorReport>, Failure> {
+        Ok(self.port(kind)?.actor(tenant, id))
+    }
+
+    /// Up to `limit` entities of a kind and tenant in memory, those first that hold most up.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownKind`].
+    pub fn actors(
+        &self,
+        kind: &str,
+        tenant: &TenantId,
+        limit: usize,
+    ) -> Result<Vec<ActorReport>, Failure> {
+        Ok(self.port(kind)?.actors(tenant, limit))
     }
 
     /// Delivers a message of the system's own to an entity.

@@ -3,17 +3,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use coppice_core::sensitive::Vault;
 use coppice_core::{
     CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, StreamId, StreamKey,
 };
-use coppice_persistence::Store;
+use coppice_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::error;
 
@@ -22,11 +23,14 @@ use crate::cell::{self, Ring};
 use crate::clock::Clock;
 use crate::crash::Crashes;
 use crate::host::Host;
+use crate::inspect::{Activity, ActorReport};
 use crate::lease::Lease;
+use crate::life::Life;
 use crate::link::LinkGroup;
-use crate::mailbox::{Bell, Mailbox};
+use crate::mailbox::{Bell, Mailbox, Refused};
 use crate::options::RuntimeOptions;
-use crate::ticket::Wake;
+use crate::temperature::{CELL_BYTES, Lines, SLOT_BYTES, Temperature};
+use crate::ticket::{Incarnation, Wake};
 use crate::work::message::SystemMessage;
 use crate::work::pool::Pools;
 use crate::work::quarantine::Quarantine;
@@ -49,6 +53,8 @@ pub struct Services {
     pub pools: Pools,
     /// The next timer of every entity in memory.
     pub timers: Timers,
+    /// Where snapshots go to be saved.
+    pub snapshots: mpsc::Sender<Snapshot>,
     /// What is out of delivery.
     pub quarantine: Quarantine,
     /// Limits.
@@ -71,6 +77,7 @@ pub(crate) struct Order<K: Entity> {
     pub(crate) keyed: Option<Hash>,
     pub(crate) correlation: CorrelationId,
     pub(crate) origin: Origin,
+    pub(crate) received: Instant,
     pub(crate) deadline: Instant,
     pub(crate) link: Option<Arc<LinkGroup>>,
     /// How often its ticket fell.
@@ -100,15 +107,38 @@ pub(crate) enum Wanted {
 /// What waits in a mailbox.
 pub(crate) enum Delivery<K: Entity> {
     Command(Box<Order<K>>),
-    System { wanted: Wanted, deadline: Instant, reply: oneshot::Sender<Result<Answer, Failure>> },
-    View { deadline: Instant, reply: oneshot::Sender<Result<View, Failure>> },
+    System(SystemDelivery),
+    View { received: Instant, deadline: Instant, reply: oneshot::Sender<Result<View, Failure>> },
+}
+
+/// What the system wants of an entity, until when, and who waits.
+pub(crate) struct SystemDelivery {
+    pub(crate) wanted: Wanted,
+    pub(crate) received: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Answer, Failure>>,
+}
+
+impl SystemDelivery {
+    pub(crate) fn answer(self, answer: Result<Answer, Failure>) {
+        drop(self.reply.send(answer));
+    }
 }
 
 impl<K: Entity> Delivery<K> {
     pub(crate) fn deadline(&self) -> Instant {
         match self {
             Self::Command(order) => order.deadline,
-            Self::View { deadline, .. } | Self::System { deadline, .. } => *deadline,
+            Self::System(system) => system.deadline,
+            Self::View { deadline, .. } => *deadline,
+        }
+    }
+
+    pub(crate) fn received(&self) -> Instant {
+        match self {
+            Self::Command(order) => order.received,
+            Self::System(system) => system.received,
+            Self::View { received, .. } => *received,
         }
     }
 
@@ -116,7 +146,7 @@ impl<K: Entity> Delivery<K> {
     pub(crate) fn fail(self, failure: Failure) {
         match self {
             Self::Command(order) => order.fail(failure),
-            Self::System { reply, .. } => drop(reply.send(Err(failure))),
+            Self::System(system) => system.answer(Err(failure)),
             Self::View { reply, .. } => drop(reply.send(Err(failure))),
         }
     }
@@ -154,11 +184,35 @@ pub(crate) struct Slot<K: Entity> {
     /// Allocated by the first crash.
     pub(crate) crashes: Mutex<Option<Box<Crashes>>>,
     pub(crate) services: Arc<Services>,
-    cell: Mutex<Option<ActorRef<Ring>>>,
+    /// The lines of its region.
+    pub(crate) lines: Arc<Lines<K>>,
+    /// The state while it hibernates.
+    pub(crate) asleep: Mutex<Option<Box<Life<K>>>>,
+    cell: Mutex<Cell>,
+    /// What the cell does and since when, in seconds of its region.
+    activity: AtomicU8,
+    activity_since: AtomicU32,
+    pub(crate) decided: AtomicU64,
+    /// The present life, for whoever looks.
+    pub(crate) incarnation: Mutex<Option<Arc<Incarnation>>>,
+    /// When it was last used, in seconds of its region.
+    used_at: AtomicU32,
+    sleeps: AtomicU32,
+    drowsy: AtomicBool,
+    weight: AtomicUsize,
+}
+
+/// The living cell, and how many there have been: an old one must not take a new one away.
+#[derive(Default)]
+struct Cell {
+    number: u64,
+    actor: Option<ActorRef<Ring>>,
 }
 
 impl<K: Entity> Slot<K> {
-    pub(crate) fn new(key: StreamKey, services: Arc<Services>) -> Self {
+    pub(crate) fn new(key: StreamKey, services: Arc<Services>, lines: Arc<Lines<K>>) -> Self {
+        lines.weigh(0, SLOT_BYTES);
+        let used_at = AtomicU32::new(lines.now());
         Self {
             key,
             mailbox: Mailbox::new(services.options.mailbox_capacity),
@@ -166,25 +220,44 @@ impl<K: Entity> Slot<K> {
             answered_before: Mutex::new(Vec::new()),
             crashes: Mutex::new(None),
             services,
-            cell: Mutex::new(None),
+            lines,
+            asleep: Mutex::new(None),
+            cell: Mutex::default(),
+            activity: AtomicU8::new(0),
+            activity_since: AtomicU32::new(0),
+            decided: AtomicU64::new(0),
+            incarnation: Mutex::new(None),
+            used_at,
+            sleeps: AtomicU32::new(0),
+            drowsy: AtomicBool::new(false),
+            weight: AtomicUsize::new(SLOT_BYTES),
         }
     }
 
-    pub(crate) fn deliver(self: &Arc<Self>, delivery: Delivery<K>) -> Result<(), Failure> {
+    /// Takes something in; gives it back where the entity has left the memory meanwhile.
+    ///
+    /// # Errors
+    /// Why it isn't taken in.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        delivery: Delivery<K>,
+    ) -> Result<Option<Delivery<K>>, Failure> {
         if self.services.closing.load(Ordering::Relaxed) {
             return Err(Failure::ShuttingDown);
         }
+        self.used_at.store(self.lines.now(), Ordering::Relaxed);
         let pushed = match delivery {
             // As many as the entity has timers and effects, and counted there.
-            system @ Delivery::System { .. } => Ok(self.mailbox.push_over(system)),
+            system @ Delivery::System(_) => self.mailbox.push_over(system),
             other => self.mailbox.push(other),
         };
         match pushed {
             Ok(Bell::Ring) => self.wake_cell(),
             Ok(Bell::Silent) => {}
-            Err(full) => return Err(Failure::MailboxFull { depth: full.depth }),
+            Err(Refused::Full { depth, .. }) => return Err(Failure::MailboxFull { depth }),
+            Err(Refused::Closed(delivery)) => return Ok(Some(delivery)),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has the entity look at its mailbox.
@@ -200,15 +273,19 @@ impl<K: Entity> Slot<K> {
             return;
         }
         let mut cell = self.cell.lock();
-        if cell.as_ref().is_some_and(|actor| actor.cast(Ring).is_ok()) {
+        if cell.actor.as_ref().is_some_and(|actor| actor.cast(Ring).is_ok()) {
             return;
         }
-        match cell::start(Host::new(Arc::clone(self))) {
+        cell.number += 1;
+        match cell::start(Host::new(Arc::clone(self), cell.number)) {
             Ok(actor) => {
                 if actor.cast(Ring).is_err() {
                     error!(key = %self.key, "a new cell took no ring");
                 }
-                *cell = Some(actor);
+                if cell.actor.replace(actor).is_none() {
+                    self.lines.is_warm(self);
+                    self.lines.bytes.fetch_add(CELL_BYTES, Ordering::Relaxed);
+                }
             }
             Err(fault) => error!(key = %self.key, error = %fault, "a cell did not start"),
         }
@@ -216,9 +293,112 @@ impl<K: Entity> Slot<K> {
 
     /// Ends the cell for good; what waits is dropped, and its callers learn nothing.
     pub(crate) fn stop(&self) {
-        if let Some(actor) = self.cell.lock().take() {
+        if let Some(actor) = &self.cell.lock().actor {
             actor.stop(None);
         }
+    }
+
+    /// How warm it is.
+    pub(crate) fn temperature(&self) -> Temperature {
+        if self.cell.lock().actor.is_some() {
+            Temperature::Running
+        } else {
+            Temperature::Hibernated
+        }
+    }
+
+    pub(crate) fn used_at(&self) -> u32 {
+        self.used_at.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sleeps(&self) -> u32 {
+        self.sleeps.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the cell does from now on.
+    pub(crate) fn does(&self, activity: Activity) {
+        let code = match activity {
+            Activity::Idle => 0,
+            Activity::Recovering => 1,
+            Activity::Deciding => 2,
+            Activity::LookingUp => 3,
+        };
+        self.activity_since.store(self.lines.now(), Ordering::Relaxed);
+        self.activity.store(code, Ordering::Relaxed);
+    }
+
+    /// What the cell does, and for how long.
+    pub(crate) fn activity(&self) -> (Activity, Duration) {
+        let activity = match self.activity.load(Ordering::Relaxed) {
+            0 => Activity::Idle,
+            1 => Activity::Recovering,
+            2 => Activity::Deciding,
+            _ => Activity::LookingUp,
+        };
+        let since = self.activity_since.load(Ordering::Relaxed);
+        (activity, Duration::from_secs(u64::from(self.lines.now().saturating_sub(since))))
+    }
+
+    /// What there is to see.
+    pub(crate) fn report(&self) -> ActorReport {
+        let (activity, activity_for) = self.activity();
+        let now = Instant::now();
+        let incarnation = self.incarnation.lock().clone();
+        let crashes = self.crashes.lock();
+        let window = self.services.options.crash_window;
+        let unused_s = self.lines.now().saturating_sub(self.used_at());
+        ActorReport {
+            key: self.key.clone(),
+            temperature: self.temperature(),
+            activity,
+            activity_for,
+            mailbox_len: self.mailbox.len(),
+            oldest_age: self.mailbox.first(|first| now.duration_since(first.received())),
+            tickets_open: incarnation.as_ref().map_or(0, |life| life.open()),
+            epoch: incarnation.map(|life| life.epoch),
+            decided_total: self.decided.load(Ordering::Relaxed),
+            crashes_total: crashes.as_ref().map_or(0, |crashes| crashes.total),
+            crashes_in_window: crashes.as_ref().map_or(0, |crashes| crashes.recent(now, window)),
+            last_error: crashes.as_ref().map(|crashes| crashes.last.clone()),
+            unused_for: Duration::from_secs(u64::from(unused_s)),
+            quarantined: self.services.quarantine.holds_entity(self.key.stream()),
+        }
+    }
+
+    /// Asks the cell to fall asleep, if it still finds nothing to do.
+    pub(crate) fn make_drowsy(self: &Arc<Self>) {
+        self.drowsy.store(true, Ordering::Relaxed);
+        self.ring();
+    }
+
+    /// Whether it was asked to fall asleep; asks once.
+    pub(crate) fn is_drowsy(&self) -> bool {
+        self.drowsy.load(Ordering::Relaxed) && self.drowsy.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes how much memory the state takes.
+    pub(crate) fn weigh(&self, state_bytes: usize) {
+        let weight = SLOT_BYTES + state_bytes;
+        self.lines.weigh(self.weight.swap(weight, Ordering::Relaxed), weight);
+    }
+
+    /// Lets go of the memory, if nothing is going on; whether it did. The slot takes nothing in
+    /// any more then.
+    pub(crate) fn passivate(&self) -> bool {
+        let cell = self.cell.lock();
+        if cell.actor.is_some() || self.has_work() {
+            return false;
+        }
+        let mut asleep = self.asleep.lock();
+        let may = asleep.as_mut().is_none_or(|life| life.may_passivate(&self.services));
+        if !may || !self.mailbox.close_if_empty() {
+            return false;
+        }
+        *asleep = None;
+        *self.incarnation.lock() = None;
+        self.lines.weigh(self.weight.swap(0, Ordering::Relaxed), 0);
+        self.services.timers.arm(&self.key, None);
+        true
     }
 
     /// Whether anything waits to be decided.
@@ -227,8 +407,21 @@ impl<K: Entity> Slot<K> {
     }
 
     /// The cell's worker is gone. Where that was no orderly end, work may wait: start another.
-    pub(crate) fn cell_ended(self: &Arc<Self>) {
-        *self.cell.lock() = None;
+    pub(crate) fn cell_ended(self: &Arc<Self>, number: u64) {
+        {
+            let mut cell = self.cell.lock();
+            if cell.number != number {
+                return;
+            }
+            if cell.actor.take().is_some() {
+                if self.asleep.lock().is_some() {
+                    self.lines.hibernated.fetch_add(1, Ordering::Relaxed);
+                }
+                self.sleeps.fetch_add(1, Ordering::Relaxed);
+                self.lines.bytes.fetch_sub(CELL_BYTES, Ordering::Relaxed);
+                self.lines.is_cold(self);
+            }
+        }
         self.mailbox.silence();
         if self.has_work() {
             self.ring();

@@ -31,7 +31,7 @@ use self::courier::Courier;
 use self::pool::PoolRunner;
 use self::retry::Jitter;
 use self::scan::Scanner;
-use crate::node::Never;
+use crate::node::unfailing;
 use crate::registry::Registry;
 use crate::slot::Services;
 
@@ -72,7 +72,7 @@ impl Work {
             ChildSpec::task("attempts", move |context| {
                 let (store, clock) = (Arc::clone(&services.store), Arc::clone(&services.clock));
                 let clerk = attempts.clone().run(store, clock, Arc::clone(&jitter), context.stop);
-                async move { Ok::<_, Never>(clerk.await) }
+                unfailing(clerk)
             })
         };
         let (services, jitter) = (Arc::clone(&self.services), Arc::clone(&self.jitter));
@@ -80,7 +80,7 @@ impl Work {
             let quarantine = services.quarantine.clone();
             let store = Arc::clone(&services.store);
             let clerk = quarantine.run(store, Arc::clone(&jitter), context.stop);
-            async move { Ok::<_, Never>(clerk.await) }
+            unfailing(clerk)
         });
         [attempts.backoff(BACKOFF), letters.backoff(BACKOFF)]
     }
@@ -100,7 +100,7 @@ impl Work {
             };
             let task = ChildSpec::task(pool.spec().name, move |context| {
                 let running = runner.clone().run(context.stop);
-                async move { Ok::<_, Never>(running.await) }
+                unfailing(running)
             });
             // Calls under way may still bring their outcomes home; what isn't done by then is owed
             // still and comes again with the next start.
@@ -119,13 +119,13 @@ impl Work {
         };
         let scans = ChildSpec::task("scanner", move |context| {
             let scanning = scanner.clone().run(context.stop);
-            async move { Ok::<_, Never>(scanning.await) }
+            unfailing(scanning)
         });
         let (services, courier) = (Arc::clone(&self.services), self.courier.clone());
         let timers = ChildSpec::task("timers", move |context| {
             let clock = Arc::clone(&services.clock);
             let firing = services.timers.clone().run(clock, courier.clone(), context.stop);
-            async move { Ok::<_, Never>(firing.await) }
+            unfailing(firing)
         });
         SupervisorSpec::new("schedulers", Strategy::OneForOne)
             .child(timers.shutdown(Shutdown::Timeout(self.grace)).backoff(BACKOFF))

@@ -48,11 +48,13 @@ catalogue! {
     UNKNOWN_KIND = "unknown_kind" 404 false "There is no such entity kind";
     UNKNOWN_COMMAND = "unknown_command" 404 false "The kind has no such command";
     ENTITY_NOT_FOUND = "entity_not_found" 404 false "There is no such entity";
+    DEAD_LETTER_NOT_FOUND = "dead_letter_not_found" 404 false "There is no such dead letter";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";
     MESSAGE_QUARANTINED = "message_quarantined" 409 false "The command is out of delivery";
     ENTITY_QUARANTINED = "entity_quarantined" 409 false "The entity is out of service";
+    DEAD_LETTER_STAYS = "dead_letter_stays" 409 false "The dead letter can not go that way";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";

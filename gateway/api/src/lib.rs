@@ -11,6 +11,7 @@
 pub mod codes;
 pub mod entity;
 pub mod health;
+pub mod inspect;
 pub mod problem;
 
 pub use codes::{CODES, Code};

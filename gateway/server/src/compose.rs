@@ -19,8 +19,8 @@ use coppice_persistence::{
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError, StartError};
 use coppice_runtime::{
-    Clock, EffectHandler, EffectPool, ExclusiveLease, Lease, NodeBuilder, Registry, RuntimeOptions,
-    SystemClock,
+    Clock, EffectHandler, EffectPool, ExclusiveLease, Inspector, Lease, NodeBuilder, Registry,
+    RuntimeOptions, SystemClock,
 };
 use thiserror::Error;
 use tracing::info;
@@ -179,6 +179,10 @@ fn runtime_options(config: &Config) -> RuntimeOptions {
         command_window: runtime.command_window,
         command_retention: Duration::from_secs(runtime.command_retention_s),
         residents_max: runtime.residents_max,
+        resident_bytes_max: runtime.resident_bytes_max,
+        hibernate_after: Duration::from_secs(runtime.hibernate_after_s),
+        passivate_after: Duration::from_secs(runtime.passivate_after_s),
+        passivation_tail_max: runtime.passivation_tail_max,
         decide_limit: Duration::from_millis(runtime.decide_limit_ms),
         message_crashes_max: runtime.message_crashes_max,
         entity_crashes_max: runtime.entity_crashes_max,
@@ -268,6 +272,12 @@ impl Node {
         let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Tree)?;
         info!(node_id = opened.node_id, "the node has started");
         Ok(Self { registry: runtime.registry(), store, clock, runtime, opened })
+    }
+
+    /// A look into the node.
+    #[must_use]
+    pub fn inspector(&self) -> Inspector {
+        self.runtime.inspector()
     }
 
     /// Puts the gateway into the node's tree: the last to start and the first to stop.

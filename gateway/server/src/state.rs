@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_runtime::Registry;
+use coppice_runtime::{Inspector, Registry};
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
@@ -20,6 +20,8 @@ pub struct App {
     pub auth: Auth,
     /// Limits of one request.
     pub limits: RequestLimits,
+    /// A look into the node; without it, there is nothing at `/v1/inspect`.
+    pub inspector: Option<Inspector>,
 }
 
 /// Limits of one request.

@@ -35,7 +35,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let (snapshots, _) = mpsc::channel(1);
     let (stop, stopped) = watch::channel(false);
     let handle = WriterHandle::default();
-    let writer = Writer::new(&handle, store.clone(), options.clone(), snapshots);
+    let writer = Writer::new(&handle, store.clone(), options.clone(), snapshots.clone());
     let clock = Arc::new(VirtualClock::default());
     let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
@@ -46,6 +46,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
         vault: Some(Arc::new(TestVault::default())),
         pools: Pools::new(Vec::new(), 1, quarantine.clone()),
         timers: Timers::default(),
+        snapshots,
         quarantine,
         options,
         closing: AtomicBool::new(false),

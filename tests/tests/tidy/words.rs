@@ -58,6 +58,8 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/testkit/src/memory/faults.rs", "a delay is the fault"),
     ("tests/src/running.rs", "the test has paused tokio's time"),
     ("tests/tests/effects/", "the test has paused tokio's time"),
+    ("tests/src/profile.rs", "an entity that blocks is what is tested"),
+    ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
     ("tests/tests/tree.rs", "the test has paused tokio's time"),
     ("tests/tests/entity/", "the test has paused tokio's time"),
     ("tests/tests/linked/", "the test has paused tokio's time"),

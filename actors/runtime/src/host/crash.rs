@@ -1,5 +1,7 @@
 //! What a crash of an entity's own code leads to.
 
+use std::sync::atomic::Ordering;
+
 use coppice_core::Entity;
 use coppice_persistence::{LetterKind, LetterReason};
 use tokio::time::Instant;
@@ -34,6 +36,8 @@ impl<K: Entity> Host<K> {
         };
         let mut crashes = slot.crashes.lock();
         let crashes = crashes.get_or_insert_default();
+        slot.lines.crashes.fetch_add(1, Ordering::Relaxed);
+        problem.clone_into(&mut crashes.last);
         let failure = match crashes.note(message, Instant::now(), limits) {
             Verdict::Restart => Failure::Crashed,
             Verdict::Message { crashes } => {

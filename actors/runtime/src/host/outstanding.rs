@@ -7,9 +7,9 @@ use coppice_core::{CommandId, CorrelationId, Entity, TimerId, Timestamp};
 
 use super::Host;
 use crate::answer::{Answer, Failure};
-use crate::held::{After, HeldSystem, SystemDelivery};
+use crate::held::{After, HeldSystem};
 use crate::life::Life;
-use crate::slot::{Order, Origin, Wanted};
+use crate::slot::{Order, Origin, SystemDelivery, Wanted};
 use crate::work::message::{SystemMessage, timer_key};
 use crate::work::pool::Job;
 use crate::work::quarantine::Quarantine;
@@ -82,12 +82,12 @@ impl<K: Entity> Host<K> {
     /// Serves what the system itself wants.
     pub(super) fn serve_system(&mut self, delivery: SystemDelivery) {
         let Some(life) = self.life.as_mut() else {
-            return drop(delivery.2.send(Err(Failure::Conflict)));
+            return delivery.answer(Err(Failure::Conflict));
         };
         let quarantine = &self.slot.services.quarantine;
         let nothing =
             || Answer { sequence: life.head.sequence, reply: "null".into(), repeated: true };
-        let message = match &delivery.0 {
+        let message = match &delivery.wanted {
             Wanted::Wake => {
                 let answer = nothing();
                 life.armed = None;
@@ -107,7 +107,7 @@ impl<K: Entity> Host<K> {
         let id = message.command_id(self.slot.key.stream());
         let subject = CommandId(message.subject_id(self.slot.key.stream()));
         if let Some(failure) = quarantine.failure(&self.slot.key, subject) {
-            return drop(delivery.2.send(Err(failure)));
+            return delivery.answer(Err(failure));
         }
         if !waits_for::<K>(&life.state, &message) {
             let answer = nothing();
@@ -116,18 +116,19 @@ impl<K: Entity> Host<K> {
         let command = AssertUnwindSafe(|| command_of::<K>(&life.state, &message));
         let Ok(command) = catch_unwind(command) else {
             life.crashed = true;
-            return drop(delivery.2.send(Err(Failure::Crashed)));
+            return delivery.answer(Err(Failure::Crashed));
         };
         let Some(command) = command else {
             return self.settle_system(delivery, Err(Failure::Undigested), After::default());
         };
-        let (_, deadline, reply) = delivery;
+        let SystemDelivery { received, deadline, reply, .. } = delivery;
         let order = Box::new(Order {
             command,
             id,
             keyed: None,
             correlation: CorrelationId(id.0),
             origin: Origin::System(message),
+            received,
             deadline,
             link: None,
             falls: 0,

@@ -9,7 +9,7 @@ use coppice_supervisors::{ChildSpec, Shutdown, StopSignal, Strategy, SupervisorS
 use tokio::sync::{Mutex, mpsc};
 use tracing::warn;
 
-use super::Never;
+use super::{Never, unfailing};
 use crate::projection::Projection;
 use crate::registry::{KindPort, Registry};
 use crate::slot::Services;
@@ -51,9 +51,9 @@ pub(super) fn children(
     registry: &Registry,
     projections: &[Arc<dyn Projection>],
     work: &Work,
+    taken: mpsc::Receiver<Snapshot>,
     grace: Duration,
 ) -> SupervisorSpec {
-    let (snapshots, taken) = mpsc::channel(services.options.snapshots_waiting_max);
     let subscriptions = projections.iter().fold(group("subscriptions"), |all, projection| {
         all.child(subscription(services, projection))
     });
@@ -64,7 +64,7 @@ pub(super) fn children(
     let regions = registry.ports().fold(group("regions"), |all, port| {
         all.child(keeper(services, port).shutdown(Shutdown::Timeout(grace)))
     });
-    root.child(writer(services, snapshots).shutdown(Shutdown::Timeout(grace)))
+    root.child(writer(services).shutdown(Shutdown::Timeout(grace)))
         .child(ChildSpec::supervisor(subscriptions))
         .child(ChildSpec::supervisor(system))
         .child(ChildSpec::supervisor(regions))
@@ -72,13 +72,13 @@ pub(super) fn children(
         .child(ChildSpec::supervisor(work.schedulers()))
 }
 
-fn writer(services: &Arc<Services>, snapshots: mpsc::Sender<Snapshot>) -> ChildSpec {
+fn writer(services: &Arc<Services>) -> ChildSpec {
     let services = Arc::clone(services);
     let task = ChildSpec::task("writer", move |context| {
         let store = Arc::clone(&services.store);
         let options = services.options.clone();
-        let writer = Writer::new(&services.writer, store, options, snapshots.clone());
-        async move { Ok::<_, Never>(writer.run(context.stop).await) }
+        let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
+        unfailing(writer.run(context.stop))
     });
     task.backoff(BACKOFF)
 }
@@ -93,7 +93,7 @@ fn subscription(services: &Arc<Services>, projection: &Arc<dyn Projection>) -> C
             Arc::clone(&projection),
             &services.options,
         );
-        async move { Ok::<_, Never>(subscription.run(context.stop).await) }
+        unfailing(subscription.run(context.stop))
     });
     task.backoff(BACKOFF)
 }
@@ -104,7 +104,8 @@ fn saver(services: &Arc<Services>, taken: mpsc::Receiver<Snapshot>) -> ChildSpec
         let (store, taken) = (Arc::clone(&store), Arc::clone(&taken));
         async move {
             let mut taken = taken.lock().await;
-            Ok::<_, Never>(save_snapshots(store.as_ref(), &mut taken, context.stop).await)
+            save_snapshots(store.as_ref(), &mut taken, context.stop).await;
+            Ok::<_, Never>(())
         }
     });
     task.backoff(BACKOFF)
@@ -136,7 +137,7 @@ fn sweeper(services: &Arc<Services>) -> ChildSpec {
     let services = Arc::clone(services);
     let task = ChildSpec::task("old-records", move |context| {
         let services = Arc::clone(&services);
-        async move { Ok::<_, Never>(sweep_commands(&services, context.stop).await) }
+        unfailing(async move { sweep_commands(&services, context.stop).await })
     });
     task.backoff(BACKOFF)
 }
@@ -168,7 +169,7 @@ fn keeper(services: &Arc<Services>, port: &Arc<dyn KindPort>) -> ChildSpec {
     let (services, port) = (Arc::clone(services), Arc::clone(port));
     let task = ChildSpec::task(port.kind(), move |context| {
         let (services, port) = (Arc::clone(&services), Arc::clone(&port));
-        async move { Ok::<_, Never>(keep(&services, port.as_ref(), context.stop).await) }
+        unfailing(async move { keep(&services, port.as_ref(), context.stop).await })
     });
     task.backoff(BACKOFF)
 }

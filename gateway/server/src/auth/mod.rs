@@ -37,6 +37,10 @@ pub enum Scope {
     EntitiesRead,
     /// Commanding entities.
     EntitiesWrite,
+    /// Looking into the node.
+    InspectRead,
+    /// Deciding about dead letters.
+    InspectWrite,
 }
 
 impl Scope {
@@ -46,6 +50,8 @@ impl Scope {
         match self {
             Self::EntitiesRead => "entities:read",
             Self::EntitiesWrite => "entities:write",
+            Self::InspectRead => "inspect:read",
+            Self::InspectWrite => "inspect:write",
         }
     }
 }

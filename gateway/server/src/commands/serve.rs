@@ -163,6 +163,7 @@ fn app(node: &Node, config: &Config) -> App {
         registry: node.registry.clone(),
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
         limits: RequestLimits::from(&config.server),
+        inspector: Some(node.inspector()),
     }
 }
 

@@ -53,6 +53,10 @@ fn ranges(config: &Config) -> Vec<Range> {
     let effects = &config.effects;
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     vec![
+        ("runtime.resident_bytes_max", size(runtime.resident_bytes_max), 1 << 20..=1 << 50),
+        ("runtime.hibernate_after_s", runtime.hibernate_after_s, 1..=YEAR_S),
+        ("runtime.passivate_after_s", runtime.passivate_after_s, 1..=YEAR_S),
+        ("runtime.passivation_tail_max", runtime.passivation_tail_max, 1..=1_000_000),
         ("runtime.decide_limit_ms", runtime.decide_limit_ms, 1..=DAY_MS),
         ("runtime.message_crashes_max", runtime.message_crashes_max.into(), 1..=1_000),
         ("runtime.entity_crashes_max", runtime.entity_crashes_max.into(), 1..=1_000),

@@ -99,6 +99,14 @@ pub struct RuntimeConfig {
     pub command_window: usize,
     /// Entities in memory.
     pub residents_max: usize,
+    /// Memory of one kind's entities, estimated.
+    pub resident_bytes_max: usize,
+    /// How long an entity is idle before it hibernates.
+    pub hibernate_after_s: u64,
+    /// How long it hibernates before it leaves the memory.
+    pub passivate_after_s: u64,
+    /// Events behind the last snapshot that need no new one then.
+    pub passivation_tail_max: u64,
     /// How long the entity's own code may take for one decision.
     pub decide_limit_ms: u64,
     /// Crashes on one message before it is taken out of delivery.

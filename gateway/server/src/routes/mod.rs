@@ -5,6 +5,7 @@
 
 mod entities;
 mod health;
+mod inspect;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +21,10 @@ use crate::state::AppState;
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
+    let inspection = match &state.inspector {
+        Some(inspector) => inspect::router(state.clone(), inspector.clone()),
+        None => Router::new(),
+    };
     Router::new()
         .route("/health", get(health::health))
         .route("/v1/entities/{kind}/{id}", get(entities::view))
@@ -27,6 +32,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(route_not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
+        .merge(inspection)
 }
 
 async fn route_not_found(request: Request) -> Response {

@@ -204,6 +204,7 @@ pub fn gateway_with(config: &Config) -> Gateway {
         registry: Registry::new([kind.clone() as Arc<dyn KindPort>]),
         auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth),
         limits: RequestLimits::from(&config.server),
+        inspector: None,
     });
     Gateway { state, kind, directory }
 }
