@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coppice_persistence::{LetterKind, LetterReason};
 use coppice_runtime::{Answer, Failure, RuntimeOptions};
-use coppice_tests::node::tenant;
+use coppice_tests::node::{PATIENCE, tenant};
 use coppice_tests::running::command;
 
 use crate::world::{Running, World};
@@ -65,4 +65,26 @@ async fn too_many_crashes_in_the_window_take_the_entity_out_of_service_until_it_
     assert_eq!(profile(&running, "p", "touch", None).await, Err(Failure::EntityQuarantined));
     running.node.dead_letters().discard(&tenant(), letter.id).await.unwrap();
     profile(&running, "p", "touch", None).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_of_an_entity_out_of_service_rests_until_it_is_put_back() {
+    let options = RuntimeOptions { entity_crashes_max: 1, ..RuntimeOptions::default() };
+    let world = World::new(options);
+    let running = world.start().await;
+    let body = r#"{"subject":"person","name":"N"}"#;
+    let profile = |name, body| running.caller.0.ask("profile", command("p", name, body, None));
+    profile("name", body).await.unwrap();
+    profile("crash", "{}").await.unwrap_err();
+    running.letter().await;
+    // Its reminder is due, and time moves on only where nothing is left to do.
+    world.clock.advance(Duration::from_secs(120));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let asked = running.lease.asked();
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    let turns = running.lease.asked() - asked;
+    assert!(turns < 1_000, "{turns} turns in a moment");
+    tokio::time::sleep(PATIENCE).await;
 }

@@ -15,6 +15,7 @@ use coppice_tests::bell::Bell;
 use coppice_tests::node::{Caller, PATIENCE, claim, id, tenant};
 use coppice_tests::profile::Profile;
 use coppice_tests::running::command;
+use coppice_tests::vault::TestVault;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -56,6 +57,7 @@ impl World {
             .kind::<Alarm>()
             .kind::<Profile>()
             .effects(pool)
+            .vault(Arc::new(TestVault::default()))
             .start()
             .await
             .unwrap();

@@ -21,9 +21,11 @@ impl<K: Entity> Life<K> {
         let pending = K::pending(&self.state);
         let jobs = pending.added_since(mark).map(|added| self.job(added)).collect();
         let stream = self.incarnation.key.stream();
+        // Out of service it is told nothing, so its timers would fire again and again.
+        let is_out = quarantine.holds_entity(stream);
         let next = pending
             .timers()
-            .find(|(due, id)| !quarantine.holds(stream, timer_key(stream, id, *due)));
+            .find(|(due, id)| !is_out && !quarantine.holds(stream, timer_key(stream, id, *due)));
         let armed = self.armed.as_ref().map(|(due, id)| (*due, id));
         let next_timer = (next != armed).then(|| next.map(|(due, id)| (due, id.clone())));
         if let Some(next) = &next_timer {

@@ -1,0 +1,233 @@
+//! Effects of the real binary, seen from the other side: through kills and pauses, every ring is
+//! heard under its key, and an operator sees and decides what is left.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+#![expect(clippy::print_stdout, reason = "seeds belong to the test's output")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use coppice_testkit::receiver::Received;
+use coppice_testkit::{Random, Receiver, Sandbox, binary};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+const ALARMS: u32 = 30;
+const TIMERS: u32 = 4;
+const KILLS: u32 = 12;
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A client of a node that comes and goes.
+struct Http {
+    client: reqwest::Client,
+    key: String,
+}
+
+impl Http {
+    fn new(sandbox: &Sandbox) -> Self {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
+        Self { client: client.build().unwrap(), key: sandbox.key().to_owned() }
+    }
+
+    async fn send(
+        &self,
+        sandbox: &Sandbox,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Value)>,
+    ) -> Option<(StatusCode, Value)> {
+        let url = format!("{}{path}", sandbox.url());
+        let mut request = self.client.request(method, url).bearer_auth(&self.key);
+        if let Some((key, body)) = body {
+            request = request.header("idempotency-key", key).json(&body);
+        }
+        let response = request.send().await.ok()?;
+        Some((response.status(), response.json().await.ok()?))
+    }
+
+    async fn get(&self, sandbox: &Sandbox, path: &str) -> Value {
+        let (status, body) = self.send(sandbox, Method::GET, path, None).await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    /// Waits until an alarm shows a number.
+    async fn shows(&self, sandbox: &Sandbox, alarm: &str, field: &str, number: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let view = self.get(sandbox, &format!("/v1/entities/alarm/{alarm}")).await;
+            if view["state"][field] == number {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{alarm}: {field} never was {number}: {view}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn seed() -> u64 {
+    let seed = match std::env::var("SIM_SEED") {
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
+    };
+    println!("SIM_SEED={seed}");
+    seed
+}
+
+async fn start(receiver: &Receiver) -> Sandbox {
+    Sandbox::builder(binary())
+        .env("COPPICE_EFFECTS__BELL_URL", receiver.url())
+        .start()
+        .await
+        .unwrap()
+}
+
+/// Distinct keys with how often each came; the bodies of one key are the same.
+fn by_key(received: &[Received]) -> BTreeMap<String, usize> {
+    let mut keys: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    for Received { key, body } in received {
+        let seen = keys.entry(key.clone()).or_insert_with(|| (body.clone(), 0));
+        assert_eq!(&seen.0, body, "two bodies under the key {key}");
+        seen.1 += 1;
+    }
+    keys.into_iter().map(|(key, (_, count))| (key, count)).collect()
+}
+
+#[tokio::test]
+async fn every_ring_is_heard_under_its_key_through_kills() {
+    let mut random = Random::seeded(seed());
+    let receiver = Receiver::start(Duration::from_millis(40), 7).await.unwrap();
+    let mut sandbox = start(&receiver).await;
+    let http = Http::new(&sandbox);
+    let mut unset: Vec<(u32, u32)> =
+        (0..ALARMS).flat_map(|alarm| (0..TIMERS).map(move |timer| (alarm, timer))).collect();
+    for _ in 0..KILLS {
+        let until = Instant::now() + Duration::from_millis(50 + random.below(400));
+        while Instant::now() < until {
+            let Some((alarm, timer)) = unset.last().copied() else { break };
+            let path = format!("/v1/entities/alarm/a{alarm}/set");
+            let mode = if alarm % 3 == 0 { "at_most_once" } else { "retry" };
+            let body = json!({
+                "timer": format!("t{timer}"),
+                "in_ms": random.below(1_500),
+                "mode": mode,
+                "counter": format!("c{alarm}"),
+            });
+            let key = format!("{alarm}-{timer}");
+            let sent = http.send(&sandbox, Method::POST, &path, Some((&key, body))).await;
+            assert_eq!(sent.unwrap().0, StatusCode::OK);
+            unset.pop();
+        }
+        sandbox.kill().unwrap();
+        sandbox.restart().await.unwrap();
+    }
+    assert!(unset.is_empty(), "there was time to set every timer");
+    for alarm in 0..ALARMS {
+        let name = format!("a{alarm}");
+        http.shows(&sandbox, &name, "rung", TIMERS).await;
+        if alarm % 3 != 0 {
+            // The bell and the counter of every ring.
+            http.shows(&sandbox, &name, "heard", 2 * TIMERS).await;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let counter = format!("/v1/entities/counter/c{alarm}");
+        while http.get(&sandbox, &counter).await["state"]["value"] != TIMERS {
+            assert!(Instant::now() < deadline, "{alarm} was not told");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    // An at-most-once ring that was cut off is with the operator, or was never sent.
+    let letters = http.get(&sandbox, "/v1/inspect/dead-letters").await;
+    let letters = letters["dead_letters"].as_array().unwrap().clone();
+    let unknown = |letter: &Value| letter["reason"] == "outcome_unknown";
+    assert!(letters.iter().all(unknown), "{letters:?}");
+    for letter in &letters {
+        let id = letter["id"].as_str().unwrap();
+        let path = format!("/v1/inspect/dead-letters/{id}/discard");
+        let discarded = http.send(&sandbox, Method::POST, &path, Some((id, json!({})))).await;
+        assert_eq!(discarded.unwrap().0, StatusCode::OK);
+    }
+    for alarm in 0..ALARMS {
+        http.shows(&sandbox, &format!("a{alarm}"), "outstanding", 0).await;
+    }
+    let counts = by_key(&receiver.received());
+    let (rings, lost) = ((ALARMS * TIMERS) as usize, letters.len());
+    assert!(counts.len() <= rings && counts.len() >= rings - lost, "{} keys", counts.len());
+    println!("{rings} rings, {lost} with the operator, {} calls", receiver.received().len());
+    let once: Vec<Received> = receiver.received();
+    let status = sandbox.terminate().await.unwrap();
+    assert!(status.success(), "{}", sandbox.log_tail());
+    // Nothing is sent once everything is recorded.
+    sandbox.restart().await.unwrap();
+    http.shows(&sandbox, "a0", "outstanding", 0).await;
+    assert_eq!(receiver.received(), once);
+}
+
+#[tokio::test]
+async fn a_process_that_was_suspended_rings_what_was_due_and_once() {
+    let receiver = Receiver::start(Duration::ZERO, 7).await.unwrap();
+    let sandbox = start(&receiver).await;
+    let http = Http::new(&sandbox);
+    let body = json!({"timer": "t", "in_ms": 500});
+    let path = "/v1/entities/alarm/a/set";
+    let sent = http.send(&sandbox, Method::POST, path, Some(("k", body))).await.unwrap();
+    assert_eq!(sent.0, StatusCode::OK);
+    sandbox.suspend().unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(receiver.received().is_empty());
+    sandbox.resume().unwrap();
+    http.shows(&sandbox, "a", "heard", 1).await;
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn an_operator_sees_the_tree_and_its_actors() {
+    let receiver = Receiver::start(Duration::ZERO, 7).await.unwrap();
+    let sandbox = start(&receiver).await;
+    let http = Http::new(&sandbox);
+    let body = json!({"timer": "t", "in_ms": 1});
+    http.send(&sandbox, Method::POST, "/v1/entities/alarm/a/set", Some(("k", body))).await.unwrap();
+    http.shows(&sandbox, "a", "heard", 1).await;
+
+    let first = http.get(&sandbox, "/v1/inspect/tree").await;
+    let names: Vec<&str> = first["tree"]["children"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|child| child["name"].as_str().unwrap())
+        .collect();
+    let expected =
+        ["writer", "subscriptions", "system", "regions", "effects", "schedulers", "gateway"];
+    assert_eq!(names, expected);
+    assert_eq!(first["tree"]["strategy"], "rest_for_one");
+    assert_eq!(first["tree"]["children"][3]["children"][0]["name"], "alarm");
+    let pool = &first["pools"][0];
+    assert_eq!((&pool["name"], &pool["calls_total"]), (&json!("bell"), &json!(1)), "{pool}");
+    let second = http.get(&sandbox, "/v1/inspect/tree").await;
+    assert!(second["sequence"].as_u64() > first["sequence"].as_u64());
+    assert!(second["at"].as_i64() >= first["at"].as_i64());
+
+    let actor = http.get(&sandbox, "/v1/inspect/actors/alarm/a").await;
+    assert_eq!(
+        (&actor["temperature"], &actor["waits_for"]),
+        (&json!("running"), &json!("nothing"))
+    );
+    let listed = http.get(&sandbox, "/v1/inspect/actors/alarm?limit=5").await;
+    assert_eq!(listed["actors"][0]["id"], "a");
+    for (path, code) in [
+        ("/v1/inspect/actors/alarm/nobody", "entity_not_found"),
+        ("/v1/inspect/actors/ghost/a", "unknown_kind"),
+        ("/v1/inspect/actors/ghost", "unknown_kind"),
+        ("/v1/inspect/dead-letters?after=x", "malformed_request"),
+        ("/v1/inspect/dead-letters?page=1", "malformed_request"),
+    ] {
+        let (_, problem) = http.send(&sandbox, Method::GET, path, None).await.unwrap();
+        assert_eq!(problem["code"], code, "{path}: {problem}");
+    }
+    for wish in ["replay", "discard"] {
+        let path = format!("/v1/inspect/dead-letters/{}/{wish}", uuid::Uuid::nil());
+        let (status, problem) =
+            http.send(&sandbox, Method::POST, &path, Some(("k", json!({})))).await.unwrap();
+        assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("dead_letter_not_found")));
+    }
+}
