@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coppice_core::hash::Hasher;
 use coppice_core::{CommandId, StreamId, StreamKey, TenantId};
@@ -61,7 +63,10 @@ struct Shared {
     held: RwLock<BTreeMap<StreamId, Held>>,
     unwritten: Mutex<Vec<DeadLetter>>,
     bell: Notify,
-    loaded: watch::Sender<bool>,
+    loaded: AtomicBool,
+    /// Wakes whoever waits for that, in the order in which they came: a `watch` would not, and a
+    /// simulation could not repeat.
+    loading: Notify,
     clock: Arc<dyn Clock>,
 }
 
@@ -83,7 +88,8 @@ impl Quarantine {
             held: RwLock::default(),
             unwritten: Mutex::default(),
             bell: Notify::new(),
-            loaded: watch::Sender::new(false),
+            loaded: AtomicBool::new(false),
+            loading: Notify::new(),
             clock,
         }))
     }
@@ -92,18 +98,26 @@ impl Quarantine {
     #[must_use]
     pub fn empty(clock: Arc<dyn Clock>) -> Self {
         let quarantine = Self::new(clock);
-        quarantine.0.loaded.send_replace(true);
+        quarantine.has_loaded();
         quarantine
     }
 
     /// Waits until what the store has was read: before that, nothing is decided.
     pub async fn loaded(&self) {
-        if *self.0.loaded.borrow() {
+        if self.0.loaded.load(Ordering::Acquire) {
             return;
         }
-        // The sender lives as long as this index does.
-        let mut loaded = self.0.loaded.subscribe();
-        drop(loaded.wait_for(|loaded| *loaded).await);
+        let mut loading = pin!(self.0.loading.notified());
+        // In line first, so that the last look doesn't miss it.
+        loading.as_mut().enable();
+        if !self.0.loaded.load(Ordering::Acquire) {
+            loading.await;
+        }
+    }
+
+    fn has_loaded(&self) {
+        self.0.loaded.store(true, Ordering::Release);
+        self.0.loading.notify_waiters();
     }
 
     /// Why a command must not be decided, if it must not.
@@ -214,7 +228,7 @@ impl Quarantine {
             match letters.last() {
                 Some(last) if letters.len() == PAGE => after = last.number,
                 Some(_) | None => {
-                    self.0.loaded.send_replace(true);
+                    self.has_loaded();
                     return Ok(());
                 }
             }
