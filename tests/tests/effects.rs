@@ -8,6 +8,8 @@
 mod calls;
 #[path = "effects/crashes.rs"]
 mod crashes;
+#[path = "effects/lapses.rs"]
+mod lapses;
 #[path = "effects/letters.rs"]
 mod letters;
 #[path = "effects/timers.rs"]

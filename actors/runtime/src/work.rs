@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod courier;
 pub mod effects;
 pub mod entity_commands;
+mod left;
 pub mod message;
 pub mod office;
 pub mod pool;
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 
 use self::attempts::AttemptsHandle;
 use self::courier::Courier;
+use self::left::Left;
 use self::pool::PoolRunner;
 use self::retry::Jitter;
 use self::scan::Scanner;
@@ -57,6 +59,7 @@ impl Work {
             attempts: AttemptsHandle::default(),
             quarantine: services.quarantine.clone(),
             jitter: Arc::clone(&jitter),
+            left: Left::new(Arc::clone(&services.lease)),
             patience: options.delivery_patience,
             crashes_max: options.message_crashes_max,
         };
@@ -115,6 +118,7 @@ impl Work {
             clock: Arc::clone(&self.services.clock),
             lease: Arc::clone(&self.services.lease),
             courier: self.courier.clone(),
+            timers: self.services.timers.clone(),
             rescan: Arc::clone(&self.rescan),
         };
         let scans = ChildSpec::task("scanner", move |context| {

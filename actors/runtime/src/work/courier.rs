@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use crate::answer::Failure;
 use crate::registry::Registry;
 use crate::work::attempts::AttemptsHandle;
+use crate::work::left::Left;
 use crate::work::message::SystemMessage;
 use crate::work::quarantine::{Quarantine, Undeliverable};
 use crate::work::retry::{Jitter, RetryPolicy};
@@ -36,6 +37,8 @@ pub struct Courier {
     pub(crate) attempts: AttemptsHandle,
     pub(crate) quarantine: Quarantine,
     pub(crate) jitter: Arc<Jitter>,
+    /// Where something was left that is to be looked at again.
+    pub(crate) left: Left,
     /// How long one try may wait for the entity.
     pub(crate) patience: Duration,
     /// Tries that met a crash, of the entity or of the whole process, before a message is taken
@@ -99,12 +102,19 @@ impl Courier {
     }
 
     /// Sees to it that an entity is in memory and looks at what it owes. What is in the way is
-    /// logged; the next scan finds the entity again.
-    pub async fn wake(&self, key: &StreamKey) {
+    /// logged; false where it may pass, and then the next scan finds the entity again.
+    pub async fn wake(&self, key: &StreamKey) -> bool {
         let deadline = Instant::now() + self.patience;
-        if let Err(failure) = self.registry.wake(key, deadline).await {
-            warn!(%key, %failure, "entity can't be woken");
+        let Err(failure) = self.registry.wake(key, deadline).await else { return true };
+        warn!(%key, %failure, "entity can't be woken");
+        let for_good = matches!(
+            failure,
+            Failure::Damaged { .. } | Failure::UnknownKind(_) | Failure::ShuttingDown
+        );
+        if !for_good {
+            self.left.note(key);
         }
+        for_good
     }
 
     async fn once(&self, key: &StreamKey, message: &SystemMessage) -> Try {

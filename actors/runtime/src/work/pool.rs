@@ -260,7 +260,8 @@ impl PoolRunner {
                 self.courier.attempts.forget(counted);
             }
             // The count stays: what may have been sent must not be sent again unasked.
-            Delivered::Quarantined | Delivered::LeftAlone => {}
+            Delivered::Quarantined => {}
+            Delivered::LeftAlone => self.courier.left.note(&job.key),
         }
     }
 
@@ -277,7 +278,11 @@ impl PoolRunner {
         let mut tries = 0;
         loop {
             let permit = calls.acquire().await.ok()?;
-            if stopping.is_raised() || self.lease.epoch(job.shard) != Some(job.epoch) {
+            if stopping.is_raised() {
+                return None;
+            }
+            if self.lease.epoch(job.shard) != Some(job.epoch) {
+                self.courier.left.note(&job.key);
                 return None;
             }
             tries += 1;

@@ -1,7 +1,8 @@
-//! Finds entities that have something to do and are not in memory.
+//! Finds entities that have something to do and don't know, most of all those not in memory.
 //!
-//! At the start, after every change of ownership and when a pool has room again, all that owe
-//! effects are woken; while the node runs, those whose timer is due. A woken entity recovers and
+//! At the start, after every change of ownership, when a pool has room again and where something
+//! was left undone, all that owe effects are woken; while the node runs, those whose timer is due
+//! and not looked after. A woken entity recovers and
 //! then sees to its effects and timers itself.
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::lease::Lease;
 use crate::work::courier::Courier;
+use crate::work::timers::Timers;
 
 /// How often due timers and the lease are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +39,9 @@ const LEFT_ALONE: Duration = Duration::from_secs(30);
 /// Counts that nobody forgot are swept once this old.
 const STALE_AFTER_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
+/// The shards of this node at the beginning of a look.
+type Owned = BTreeMap<ShardId, Epoch>;
+
 /// The scans of one node.
 #[derive(Clone)]
 pub(crate) struct Scanner {
@@ -44,6 +49,7 @@ pub(crate) struct Scanner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<dyn Lease>,
     pub(crate) courier: Courier,
+    pub(crate) timers: Timers,
     pub(crate) rescan: Arc<Notify>,
 }
 
@@ -55,10 +61,10 @@ impl Scanner {
         let mut everything = true;
         loop {
             let owns = self.owned();
-            everything |= owns != owned;
+            everything |= self.courier.left.take_owned() || owns != owned;
             owned = owns;
             if everything {
-                match self.wake_owing().await {
+                match self.wake_owing(&owned).await {
                     Ok(count) => {
                         everything = false;
                         info!(count, "entities that owe effects are awake");
@@ -66,7 +72,7 @@ impl Scanner {
                     Err(error) => warn!(%error, "what is owed can't be read"),
                 }
             }
-            if let Err(error) = self.wake_due(&mut woken).await {
+            if let Err(error) = self.wake_due(&owned, &mut woken).await {
                 warn!(%error, "due timers can't be read");
             }
             tokio::select! {
@@ -78,21 +84,21 @@ impl Scanner {
         }
     }
 
-    fn owned(&self) -> BTreeMap<ShardId, Epoch> {
+    fn owned(&self) -> Owned {
         (0..self.lease.shard_count())
             .map(ShardId)
             .filter_map(|shard| self.lease.epoch(shard).map(|epoch| (shard, epoch)))
             .collect()
     }
 
-    async fn wake_owing(&self) -> Result<usize, StoreError> {
+    async fn wake_owing(&self, owned: &Owned) -> Result<usize, StoreError> {
         let (mut after, mut count) = (None, 0);
         loop {
             let rows = self.store.owing(after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = Some(last.key.stream());
             let whole = rows.len() == PAGE;
-            count += self.wake(rows.into_iter().map(|row| row.key)).await;
+            count += self.wake(owned, rows.into_iter().map(|row| row.key)).await.len();
             if !whole {
                 break;
             }
@@ -102,7 +108,11 @@ impl Scanner {
         Ok(count)
     }
 
-    async fn wake_due(&self, woken: &mut BTreeMap<StreamId, Instant>) -> Result<(), StoreError> {
+    async fn wake_due(
+        &self,
+        owned: &Owned,
+        woken: &mut BTreeMap<StreamId, Instant>,
+    ) -> Result<(), StoreError> {
         let now = Instant::now();
         woken.retain(|_, at| now.duration_since(*at) < LEFT_ALONE);
         let mut after = None;
@@ -115,22 +125,31 @@ impl Scanner {
                 .into_iter()
                 .map(|row| row.key)
                 .filter(|key| !woken.contains_key(&key.stream()))
-                .filter(|key| !self.courier.registry.is_resident(key))
+                .filter(|key| !self.timers.looks_after(key.stream()))
                 .collect();
-            woken.extend(asleep.iter().map(|key| (key.stream(), now)));
-            self.wake(asleep.into_iter()).await;
+            for key in self.wake(owned, asleep.into_iter()).await {
+                woken.insert(key.stream(), now);
+            }
             if !whole || after.is_none() {
                 return Ok(());
             }
         }
     }
 
-    /// Wakes those that are this node's; how many they are.
-    async fn wake(&self, keys: impl Iterator<Item = StreamKey>) -> usize {
-        let own: Vec<StreamKey> = keys.filter(|key| self.lease.owned(key).is_some()).collect();
-        let count = own.len();
-        let waking = stream::iter(own).map(|key| async move { self.courier.wake(&key).await });
-        waking.buffer_unordered(WAKING_MAX).count().await;
-        count
+    /// Wakes those that are this node's; those of them that need not be tried again soon.
+    async fn wake(&self, owned: &Owned, keys: impl Iterator<Item = StreamKey>) -> Vec<StreamKey> {
+        let is_owned = |key: &StreamKey| {
+            let owns = self.lease.owned(key).is_some();
+            // Lost while the rows were read: it may come back as if nothing had been.
+            if !owns && owned.contains_key(&key.shard(self.lease.shard_count())) {
+                self.courier.left.note(key);
+            }
+            owns
+        };
+        let own: Vec<StreamKey> = keys.filter(is_owned).collect();
+        let waking = stream::iter(own)
+            .map(|key| async move { self.courier.wake(&key).await.then_some(key) })
+            .buffer_unordered(WAKING_MAX);
+        waking.filter_map(std::future::ready).collect().await
     }
 }

@@ -34,6 +34,8 @@ struct Next {
 struct State {
     by_stream: BTreeMap<StreamId, Next>,
     by_due: BTreeSet<(Timestamp, StreamId)>,
+    /// Those whose timer is being delivered.
+    firing: BTreeSet<StreamId>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,14 @@ impl Timers {
         }
     }
 
+    /// Whether an entity's next timer stands here or is being delivered. Being in memory is not
+    /// enough: an entity that could not be read, or that this node lost and got back, is there and
+    /// has none.
+    pub(crate) fn looks_after(&self, stream: StreamId) -> bool {
+        let state = self.0.state.lock();
+        state.by_stream.contains_key(&stream) || state.firing.contains(&stream)
+    }
+
     /// Timers that are set.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -82,7 +92,7 @@ impl Timers {
             while firing.len() < FIRING_MAX
                 && let Some(next) = self.0.state.lock().take_due(now)
             {
-                firing.spawn(fire(courier.clone(), next));
+                firing.spawn(fire(self.clone(), courier.clone(), next));
             }
             let wait = match self.0.state.lock().by_due.first() {
                 Some((due, _)) if firing.len() < FIRING_MAX => until(now, *due),
@@ -106,12 +116,13 @@ fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::from_micros(micros.cast_unsigned()).min(LOOK_EVERY)
 }
 
-async fn fire(courier: Courier, next: Next) {
+async fn fire(timers: Timers, courier: Courier, next: Next) {
     let message = SystemMessage::Timer { id: next.id, due: next.due };
     if courier.deliver(&next.key, &message).await == Delivered::Quarantined {
         // The entity's other timers go on without it.
         courier.wake(&next.key).await;
     }
+    timers.0.state.lock().firing.remove(&next.key.stream());
 }
 
 impl State {
@@ -127,6 +138,7 @@ impl State {
             return None;
         }
         self.by_due.remove(&(due, stream));
+        self.firing.insert(stream);
         self.by_stream.remove(&stream)
     }
 }
