@@ -27,12 +27,12 @@ pub mod random;
 pub mod sandbox;
 
 pub use binary::binary;
-pub use checker::{Checker, Summary, Violation, read_whole_journal};
+pub use checker::{Checker, Summary, Told, Violation, read_whole_journal};
 pub use client::Client;
 pub use clock::VirtualClock;
 pub use history::{Completion, History, Op, OpId};
 pub use lease::TestLease;
-pub use memory::{Action, Faults, Hold, MemoryStore, Point, Times};
+pub use memory::{Action, Appends, Faults, Hold, MemoryStore, Observer, Point, Times};
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use random::Random;

@@ -63,6 +63,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/tree.rs", "the test has paused tokio's time"),
     ("tests/tests/entity/", "the test has paused tokio's time"),
     ("tests/tests/linked/", "the test has paused tokio's time"),
+    ("tests/tests/simulation/", "the run has paused tokio's time"),
     ("tests/tests/properties/", "the test has paused tokio's time"),
     ("tests/tests/subscription/", "the test has paused tokio's time"),
     ("tests/tests/store_conformance/leases.rs", "polls for the end of a lease"),

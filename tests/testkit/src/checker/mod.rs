@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Checker::check_streams`] | positions and sequences without gaps, chains valid |
 //! | [`Checker::check_acknowledged`] | every acknowledged add is in the journal exactly once, as it was asked and answered; nothing else is but what may be |
+//! | [`Checker::check_told`] | every add that an entity sent and knows to have arrived is in the journal |
 //! | [`Checker::check_served`] | the fold of the journal is what is served |
 //! | [`Checker::check_sums`] | each value is the sum of the distinct acknowledged adds and of those with unknown outcome that are in the journal |
 //! | [`Checker::check_linearizable`] | the journal's order of each counter respects real time, and every answer is the value at its sequence |
@@ -12,6 +13,9 @@
 //! answered; it may have happened where any try is unknown; else it must not have happened.
 //! `NotApplied` and `Rejected` speak of their own try only.
 //!
+//! Adds that entities told each other are in nobody's history: [`Checker::told`] says which are to be
+//! there, and they are checked beside the clients'.
+//!
 //! **Deliberately absent:** search. The journal is a total order per counter, so linearizability
 //! needs one sweep over the operations, O(n log n).
 
@@ -19,6 +23,7 @@ mod commands;
 mod linear;
 #[cfg(test)]
 mod tests;
+mod told;
 mod violation;
 
 use std::collections::BTreeMap;
@@ -30,6 +35,7 @@ use coppice_persistence::{Journal, StoreError};
 use serde::Deserialize;
 
 use self::commands::{Command, Fate};
+pub use self::told::Told;
 pub use self::violation::Violation;
 use crate::history::{Attempt, Op};
 
@@ -65,6 +71,8 @@ pub struct Checker {
     commands: BTreeMap<String, BTreeMap<CommandId, Command>>,
     /// By counter, in order of the journal.
     entries: BTreeMap<String, Vec<Entry>>,
+    /// By counter, then by command: adds that entities sent.
+    told: BTreeMap<String, BTreeMap<CommandId, Told>>,
 }
 
 /// One add in the journal.
@@ -134,7 +142,7 @@ impl Checker {
                 of_counter.push(entry(event, before)?);
             }
         }
-        Ok(Self { attempts, journal, commands, entries })
+        Ok(Self { attempts, journal, commands, entries, told: BTreeMap::new() })
     }
 
     /// All checks, against the values that are served at the end.
@@ -144,6 +152,7 @@ impl Checker {
     pub fn check(&self, served: &BTreeMap<String, i64>) -> Result<Summary, Violation> {
         self.check_streams()?;
         self.check_acknowledged()?;
+        self.check_told()?;
         self.check_served(served)?;
         self.check_sums(served)?;
         self.check_linearizable()?;
@@ -204,11 +213,11 @@ impl Checker {
         Ok(())
     }
 
-    fn check_entries(&self, counter: &str, entries: &[Entry]) -> Result<(), Violation> {
-        let commands = self.commands.get(counter);
+    fn check_entries(&self, counter_id: &str, entries: &[Entry]) -> Result<(), Violation> {
+        let commands = self.commands.get(counter_id);
         let mut seen: BTreeMap<CommandId, Sequence> = BTreeMap::new();
         for entry in entries {
-            let counter = || counter.to_owned();
+            let counter = || counter_id.to_owned();
             if let Some(first) = seen.insert(entry.causation, entry.sequence) {
                 return Err(Violation::Doubled {
                     counter: counter(),
@@ -216,6 +225,10 @@ impl Checker {
                     first,
                     second: entry.sequence,
                 });
+            }
+            if let Some(told) = self.told_to(counter_id, entry.causation) {
+                told::check_entry(counter_id, told, entry)?;
+                continue;
             }
             let Some(command) = commands.and_then(|commands| commands.get(&entry.causation)) else {
                 return Err(Violation::NobodyAsked {
@@ -280,6 +293,7 @@ impl Checker {
                     Fate::NotApplied => false,
                 })
                 .map(|(_, command)| i128::from(command.n))
+                .chain(self.told_in(counter, &places))
                 .sum();
             if expected != i128::from(*value) {
                 let counter = counter.clone();

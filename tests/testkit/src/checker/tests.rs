@@ -388,3 +388,26 @@ fn a_hundred_thousand_operations_are_checked_in_one_sweep() {
     story.served.insert("a".into(), 50_000);
     assert_eq!(story.check().map(|summary| summary.acknowledged), Ok(50_000));
 }
+
+#[test]
+fn an_add_that_an_entity_told_is_expected_and_a_lost_or_altered_one_is_found() {
+    let mut story = Story::default();
+    story.write("a", "told", 1);
+    let command = |key| CommandId::from_idempotency_key(&tenant(), &route("a"), key);
+    let check = |n, key| {
+        let told = Told { n, is_settled: true };
+        let checker = Checker::new(&tenant(), route, Vec::new(), story.journal.clone()).unwrap();
+        let checker = checker.told([("a".to_owned(), command(key), told)]);
+        checker
+            .check_acknowledged()
+            .and_then(|()| checker.check_told())
+            .and_then(|()| checker.check_sums(&story.served))
+    };
+    assert_eq!(check(1, "told"), Ok(()));
+    assert!(matches!(check(2, "told"), Err(Violation::ToldOther { told: 2, found: 1, .. })));
+    assert!(matches!(check(1, "other"), Err(Violation::NobodyAsked { .. })));
+    let sound = Checker::new(&tenant(), route, Vec::new(), Vec::new()).unwrap();
+    let told = Told { n: 1, is_settled: true };
+    let lost = sound.told([("a".to_owned(), command("told"), told)]).check_told();
+    assert!(matches!(lost, Err(Violation::Untold { .. })));
+}

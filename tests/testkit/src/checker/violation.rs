@@ -34,6 +34,12 @@ pub enum Violation {
     /// The journal holds another number than was asked for.
     #[error("{op:?} on {counter} asked to add {asked} and the journal has {found}")]
     Altered { counter: String, op: OpId, asked: i64, found: i64 },
+    /// An entity recorded that its add was done, and it wasn't.
+    #[error("command {command} to {counter} was settled by its sender and is not in the journal")]
+    Untold { counter: String, command: CommandId },
+    /// The journal holds another number than an entity sent.
+    #[error("command {command} told {counter} to add {told} and the journal has {found}")]
+    ToldOther { counter: String, command: CommandId, told: i64, found: i64 },
     /// No try of the add was answered or unknown, and yet it happened.
     #[error(
         "{op:?} on {counter} was not applied by its answers and is in the journal at {sequence}"

@@ -5,10 +5,11 @@
 //! random but by the seed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_persistence::StoreError;
+use coppice_persistence::{StoreError, Unit, UnitOutcome};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
@@ -88,6 +89,16 @@ pub enum Times {
     PerMille(u16),
 }
 
+/// Hears what a connection is asked and what its appends come to: for traces, and for checks of
+/// what must hold at every moment.
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// A call came to a point.
+    fn called(&self, point: Point, during: &'static str);
+
+    /// An append has been decided on: what was committed is in the journal, nobody knows yet.
+    fn appended(&self, units: &[Unit], outcomes: &[UnitOutcome]);
+}
+
 /// Arms points and counts what fired. Clones are the same faults.
 #[derive(Debug, Clone)]
 pub struct Faults {
@@ -101,6 +112,7 @@ struct State {
     rule_next: u64,
     calls: BTreeMap<Point, u64>,
     fired: BTreeMap<Point, u64>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Debug)]
@@ -144,6 +156,7 @@ impl Faults {
             rule_next: 0,
             calls: BTreeMap::new(),
             fired: BTreeMap::new(),
+            observer: None,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -173,6 +186,15 @@ impl Faults {
         Hold { faults: self.clone(), gate, rule }
     }
 
+    /// Lets somebody hear of every call from now on.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.state.lock().observer = Some(observer);
+    }
+
+    pub(super) fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.state.lock().observer.clone()
+    }
+
     /// Disarms everything; calls that are held stay held until their [`Hold`] lets them go.
     pub fn clear(&self) {
         self.state.lock().rules.clear();
@@ -200,6 +222,9 @@ impl Faults {
 
     /// Takes a call through a point.
     pub(super) async fn pass(&self, point: Point, during: &'static str) -> Result<(), StoreError> {
+        if let Some(observer) = self.observer() {
+            observer.called(point, during);
+        }
         let effects = self.state.lock().firing(point);
         for effect in effects {
             match effect {

@@ -7,18 +7,24 @@ use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamK
 use coppice_persistence::{
     BatchRow, CommandRecord, EntityRow, Journal, LATER_RECORDS_MAX, StoreError, Unit, UnitOutcome,
 };
+use coppice_runtime::task::spawn;
 
-use super::MemoryStore;
 use super::database::Database;
 use super::faults::Point;
+use super::{Appends, MemoryStore};
 
 #[async_trait]
 impl Journal for MemoryStore {
     async fn append(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, StoreError> {
-        self.faults.pass(Point::BeforeAppend, "appending").await?;
-        let outcomes = self.database.lock().append(units)?;
-        self.faults.pass(Point::AfterAppendBeforeAnswer, "appending").await?;
-        Ok(outcomes)
+        if self.appends == Appends::WithTheCaller {
+            return self.write(units).await;
+        }
+        let (server, taken) = (self.clone(), units.to_vec());
+        let writing = spawn(async move { server.write(&taken).await });
+        if self.appends == Appends::AnsweredFirst {
+            return Ok(vec![UnitOutcome::Committed; units.len()]);
+        }
+        writing.await.unwrap_or(Err(StoreError::Invalid("the server went down")))
     }
 
     async fn entity(&self, key: &StreamKey) -> Result<Option<EntityRow>, StoreError> {
@@ -124,6 +130,18 @@ impl Journal for MemoryStore {
         self.faults.pass(Point::ReadJournal, "reading batches").await?;
         let database = self.database.lock();
         Ok(database.batches.iter().skip(index(after)).take(limit).cloned().collect())
+    }
+}
+
+impl MemoryStore {
+    async fn write(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, StoreError> {
+        self.faults.pass(Point::BeforeAppend, "appending").await?;
+        let outcomes = self.database.lock().append(units)?;
+        if let Some(observer) = self.faults.observer() {
+            observer.appended(units, &outcomes);
+        }
+        self.faults.pass(Point::AfterAppendBeforeAnswer, "appending").await?;
+        Ok(outcomes)
     }
 }
 

@@ -24,7 +24,7 @@ use coppice_runtime::{Clock, SystemClock};
 use parking_lot::Mutex;
 
 use self::database::Database;
-pub use self::faults::{Action, Faults, Hold, Point, Times};
+pub use self::faults::{Action, Faults, Hold, Observer, Point, Times};
 
 /// A connection to a database in memory. A clone is another connection to the same database with
 /// the same faults; [`MemoryStore::connect`] makes one with faults of its own.
@@ -33,19 +33,44 @@ pub struct MemoryStore {
     database: Arc<Mutex<Database>>,
     clock: Arc<dyn Clock>,
     faults: Faults,
+    appends: Appends,
+}
+
+/// How a connection appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appends {
+    /// An append whose caller goes away ends where it is.
+    WithTheCaller,
+    /// An append goes on when its caller is gone, as one that a server has taken in does.
+    OnTheServer,
+    /// A planted bug, to show that tests find it: an append is answered as committed, and written
+    /// only then.
+    AnsweredFirst,
 }
 
 impl MemoryStore {
     /// A new, empty database whose leases run by a clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { database: Arc::default(), clock, faults: Faults::default() }
+        let (faults, appends) = (Faults::default(), Appends::WithTheCaller);
+        Self { database: Arc::default(), clock, faults, appends }
     }
 
     /// Another connection to the same database, with faults of its own: another node.
     #[must_use]
     pub fn connect(&self, faults: Faults) -> Self {
         Self { faults, ..self.clone() }
+    }
+
+    /// The same connection with another way to append.
+    #[must_use]
+    pub fn appending(self, appends: Appends) -> Self {
+        Self { appends, ..self }
+    }
+
+    /// Looks at the journal as it stands, past every fault.
+    pub fn look<R>(&self, at: impl FnOnce(&[StoredEvent]) -> R) -> R {
+        at(&self.database.lock().events)
     }
 
     /// The faults of this connection.

@@ -1,0 +1,71 @@
+//! The runtime in a world that a seed decides: clients, faults of the store, crashes, lost leases,
+//! jumps of the clock, and an outside that answers as it likes. What must hold is checked at every
+//! step and at the end.
+//!
+//! A run is one current-thread runtime with paused time, so a seed repeats it exactly:
+//! `SIM_SEED=... cargo test -p coppice-tests --test simulation seeds_keep`. With `SIM_TRACE=1` its
+//! steps are printed. `SIM_SEEDS` is how many seeds are run.
+
+#![allow(clippy::print_stdout, reason = "seeds belong to the test's output")]
+
+#[path = "simulation/books.rs"]
+mod books;
+#[path = "simulation/checks.rs"]
+mod checks;
+#[path = "simulation/clients.rs"]
+mod clients;
+#[path = "simulation/fate.rs"]
+mod fate;
+#[path = "simulation/nodes.rs"]
+mod nodes;
+#[path = "simulation/outside.rs"]
+mod outside;
+#[path = "simulation/repeats.rs"]
+mod repeats;
+#[path = "simulation/seeds.rs"]
+mod seeds;
+#[path = "simulation/sim.rs"]
+mod sim;
+#[path = "simulation/trace.rs"]
+mod trace;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::time::Instant;
+
+use nodes::Planted;
+use seeds::{number, run_all};
+
+/// Seeds in a run of CI; one in ten of them is fresh.
+const SEEDS: u64 = 2_200;
+
+#[test]
+fn seeds_keep_every_promise() {
+    if let Some(seed) = number("SIM_SEED") {
+        return one(seed);
+    }
+    let count = number("SIM_SEEDS").unwrap_or(SEEDS);
+    let fresh = uuid::Uuid::new_v4().as_u64_pair().0;
+    println!("SIM_SEEDS={count}, fresh ones from {fresh}");
+    let fixed = 0..count - count / 11;
+    let seeds = fixed.chain((0..count / 11).map(|offset| fresh.wrapping_add(offset)));
+    let started = Instant::now();
+    let (totals, failed) = run_all(seeds, Planted::Nothing);
+    let seeds::Totals { runs, steps, events, calls } = totals;
+    let elapsed = started.elapsed();
+    println!("{runs} runs, {steps} steps, {events} events, {calls} calls in {elapsed:?}");
+    if let Some((seed, report)) = failed {
+        let problem = report.verdict.unwrap_err();
+        let again = "cargo test -p coppice-tests --test simulation seeds_keep";
+        panic!("{problem}\nSIM_SEED={seed}; again with: SIM_SEED={seed} {again}");
+    }
+}
+
+/// Runs one seed, with its steps where they are asked for.
+fn one(seed: u64) {
+    seeds::hush();
+    let report = world::run(seed, Planted::Nothing, number("SIM_TRACE").is_some());
+    report.lines.iter().for_each(|line| println!("{line}"));
+    println!("SIM_SEED={seed} has {} steps, trace {:016x}", report.steps, report.trace);
+    assert_eq!(report.verdict, Ok(()), "SIM_SEED={seed}");
+}

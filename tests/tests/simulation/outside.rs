@@ -1,0 +1,212 @@
+//! The outside world that effects reach: it answers as the seed says, and checks at every call
+//! that the call may be made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coppice_core::EffectMode;
+use coppice_runtime::{EffectCall, EffectError, EffectHandler, Lease};
+use coppice_testkit::{Random, TestLease};
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::sim::Sim;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Heard,
+    NotSent,
+    Refused,
+    /// Nobody knows: unknown, a panic, or cut off.
+    Unknown,
+}
+
+/// How a call is answered.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Ends(End),
+    Panics,
+    Hangs,
+}
+
+#[derive(Debug)]
+struct Call {
+    node: u64,
+    upheavals: u64,
+    end: Option<End>,
+}
+
+/// What the outside has seen. Clones are the same outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Outside(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    random: Random,
+    is_calm: bool,
+    calls: BTreeMap<Uuid, Vec<Call>>,
+    count: u64,
+}
+
+impl Outside {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let random = Random::seeded(seed);
+        Self(Arc::new(Mutex::new(State {
+            random,
+            is_calm: false,
+            calls: BTreeMap::new(),
+            count: 0,
+        })))
+    }
+
+    /// From now on everything is heard at once.
+    pub(crate) fn calm(&self) {
+        self.0.lock().is_calm = true;
+    }
+
+    /// How many calls there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.lock().count
+    }
+
+    /// How the calls with a key ended, in order; empty where there were none.
+    pub(crate) fn ends(&self, key: Uuid) -> Vec<Option<End>> {
+        let state = self.0.lock();
+        state.calls.get(&key).into_iter().flatten().map(|call| call.end).collect()
+    }
+}
+
+/// The way of one node's life to the outside.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    pub(crate) sim: Arc<Sim>,
+    pub(crate) outside: Outside,
+    pub(crate) node: u64,
+    pub(crate) lease: TestLease,
+    /// A planted bug: what was heard is sent a second time.
+    pub(crate) rings_twice: bool,
+}
+
+/// Marks a call as ended, whichever way it ends.
+struct Ending<'a> {
+    bell: &'a Bell,
+    key: Uuid,
+    at: usize,
+    end: End,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut state = self.bell.outside.0.lock();
+        if let Some(call) = state.calls.get_mut(&self.key).and_then(|calls| calls.get_mut(self.at))
+        {
+            call.end = Some(self.end);
+        }
+    }
+}
+
+impl Bell {
+    /// Whether the call may be made now.
+    fn check(&self, call: &EffectCall, earlier: &[Call]) -> Result<(), String> {
+        let key = call.idempotency_key;
+        let books = self.sim.books();
+        let Some(owed) = books.effects.get(&key) else {
+            return Err(format!("{key} is called before its commit"));
+        };
+        if owed.entity != call.entity || *owed.request != *call.request {
+            return Err(format!("{key} is called with {} for {}", call.request, owed.request));
+        }
+        if owed.settled.is_some() {
+            return Err(format!("{key} is called after its outcome was recorded"));
+        }
+        if self.lease.owned(&call.entity).is_none() {
+            return Err(format!("{key} is called by a node that does not own its entity"));
+        }
+        let only_unsent = earlier.iter().all(|call| call.end == Some(End::NotSent));
+        if owed.mode == EffectMode::AtMostOnce && !only_unsent {
+            return Err(format!("{key} is called again, though at most once was asked for"));
+        }
+        let upheavals = self.sim.upheavals();
+        let undisturbed = |call: &&Call| call.node == self.node && call.upheavals == upheavals;
+        let known = |call: &Call| matches!(call.end, None | Some(End::Heard | End::Refused));
+        if earlier.last().filter(undisturbed).is_some_and(known) {
+            return Err(format!("{key} is called again by the node that has or awaits its answer"));
+        }
+        Ok(())
+    }
+
+    fn begin(&self, call: &EffectCall) -> (Ending<'_>, Duration, Manner) {
+        let key = call.idempotency_key;
+        let mut state = self.outside.0.lock();
+        let state = &mut *state;
+        let calls = state.calls.entry(key).or_default();
+        if let Err(problem) = self.check(call, calls) {
+            self.sim.blame(problem);
+        }
+        let at = calls.len();
+        calls.push(Call { node: self.node, upheavals: self.sim.upheavals(), end: None });
+        state.count += 1;
+        let (delay, manner) = match state.is_calm {
+            true => (Duration::ZERO, Manner::Ends(End::Heard)),
+            false => draw(&mut state.random),
+        };
+        self.sim.note(format_args!("node {} calls {key}: {manner:?} in {delay:?}", self.node));
+        (Ending { bell: self, key, at, end: End::Unknown }, delay, manner)
+    }
+
+    async fn ring(&self, call: EffectCall) -> Result<String, EffectError> {
+        let (mut ending, delay, manner) = self.begin(&call);
+        sleep(delay).await;
+        let end = match manner {
+            Manner::Ends(end) => end,
+            Manner::Panics => panic!("told to"),
+            Manner::Hangs => std::future::pending().await,
+        };
+        ending.end = end;
+        drop(ending);
+        let detail = "by the seed".to_owned();
+        match end {
+            End::Heard => Ok("{}".to_owned()),
+            End::NotSent => Err(EffectError::NotSent { detail }),
+            End::Refused => Err(EffectError::Refused { code: "deaf".to_owned(), detail }),
+            End::Unknown => Err(EffectError::Unknown { detail }),
+        }
+    }
+
+    async fn ring_twice(&self, call: EffectCall) -> Result<String, EffectError> {
+        let first = self.ring(call.clone()).await;
+        if first.is_ok() { self.ring(call).await } else { first }
+    }
+}
+
+fn draw(random: &mut Random) -> (Duration, Manner) {
+    let up_to_ms = match random.below(20) {
+        0..10 => 0,
+        10..16 => 50,
+        16..19 => 1_000,
+        _ => 4_000,
+    };
+    let delay = Duration::from_micros(random.below(up_to_ms * 1_000 + 1));
+    let manner = match random.below(100) {
+        0..60 => Manner::Ends(End::Heard),
+        60..72 => Manner::Ends(End::NotSent),
+        72..78 => Manner::Ends(End::Refused),
+        78..86 => Manner::Ends(End::Unknown),
+        86..92 => Manner::Panics,
+        _ => Manner::Hangs,
+    };
+    (delay, manner)
+}
+
+impl EffectHandler for Bell {
+    fn call(&self, call: EffectCall) -> BoxFuture<'_, Result<String, EffectError>> {
+        match self.rings_twice {
+            false => Box::pin(self.ring(call)),
+            true => Box::pin(self.ring_twice(call)),
+        }
+    }
+}
