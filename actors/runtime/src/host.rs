@@ -151,7 +151,7 @@ impl<K: Entity> Host<K> {
     async fn recover(&mut self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
         let services = &self.slot.services;
         self.slot.does(Activity::Recovering);
-        services.quarantine.loaded().await;
+        services.quarantine.loaded(services.lease.as_ref(), shard, epoch).await;
         let recovered = recovery::recover::<K>(
             services.store.as_ref(),
             &self.slot.key,

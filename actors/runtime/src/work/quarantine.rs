@@ -1,26 +1,27 @@
 //! What is out of delivery: single messages, and whole entities.
 //!
 //! The store has the letters; this is their index in memory, asked before anything is delivered,
-//! and the task that writes new ones. **Invariant:** a letter is in force here from the moment it
-//! is put, and in the store as soon as the store takes it.
+//! and the task that writes new ones. **Invariants:** a letter is in force here from the moment it
+//! is put, and in the store as soon as the store takes it; nothing is decided under an epoch before
+//! the letters were read under it, for the owner in between may have put some.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use coppice_core::hash::Hasher;
-use coppice_core::{CommandId, StreamId, StreamKey, TenantId};
+use coppice_core::{CommandId, Epoch, ShardId, StreamId, StreamKey, TenantId};
 use coppice_persistence::{DeadLetter, LetterKind, LetterReason, Store, StoreError};
 use coppice_supervisors::StopSignal;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::answer::Failure;
 use crate::clock::Clock;
+use crate::lease::Lease;
 use crate::work::retry::{Jitter, RetryPolicy};
 
 /// Letters read at once.
@@ -58,12 +59,43 @@ pub struct Undeliverable<'a> {
 #[derive(Debug, Clone)]
 pub struct Quarantine(Arc<Shared>);
 
+/// How often the letters were read, and how often they must have been.
+#[derive(Debug, Default)]
+struct Reading {
+    wanted: u64,
+    begun: u64,
+    done: u64,
+    /// For each shard its epoch, and the reading that is recent enough for it.
+    under: BTreeMap<ShardId, (Epoch, u64)>,
+}
+
+impl Reading {
+    /// The reading that a shard waits for under its epoch: one that begins after it was owned.
+    fn needed(&mut self, lease: &dyn Lease, shard: ShardId, epoch: Epoch) -> u64 {
+        match self.under.get(&shard) {
+            Some((known, needed)) if *known == epoch => return *needed,
+            Some(_) | None => {}
+        }
+        let next = self.begun.saturating_add(1);
+        self.wanted = next;
+        self.under.insert(shard, (epoch, next));
+        // What came along with it needs no reading of its own.
+        for other in (0..lease.shard_count()).map(ShardId) {
+            let Some(epoch) = lease.epoch(other) else { continue };
+            if self.under.get(&other).is_none_or(|(known, _)| *known != epoch) {
+                self.under.insert(other, (epoch, next));
+            }
+        }
+        next
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     held: RwLock<BTreeMap<StreamId, Held>>,
     unwritten: Mutex<Vec<DeadLetter>>,
     bell: Notify,
-    loaded: AtomicBool,
+    reading: Mutex<Reading>,
     /// Wakes whoever waits for that, in the order in which they came: a `watch` would not, and a
     /// simulation could not repeat.
     loading: Notify,
@@ -88,7 +120,7 @@ impl Quarantine {
             held: RwLock::default(),
             unwritten: Mutex::default(),
             bell: Notify::new(),
-            loaded: AtomicBool::new(false),
+            reading: Mutex::default(),
             loading: Notify::new(),
             clock,
         }))
@@ -98,25 +130,38 @@ impl Quarantine {
     #[must_use]
     pub fn empty(clock: Arc<dyn Clock>) -> Self {
         let quarantine = Self::new(clock);
-        quarantine.has_loaded();
+        *quarantine.0.reading.lock() =
+            Reading { wanted: u64::MAX, begun: u64::MAX, done: u64::MAX, ..Reading::default() };
         quarantine
     }
 
-    /// Waits until what the store has was read: before that, nothing is decided.
-    pub async fn loaded(&self) {
-        if self.0.loaded.load(Ordering::Acquire) {
-            return;
-        }
-        let mut loading = pin!(self.0.loading.notified());
-        // In line first, so that the last look doesn't miss it.
-        loading.as_mut().enable();
-        if !self.0.loaded.load(Ordering::Acquire) {
+    /// Waits until what the store has was read under this epoch: before that, nothing is decided.
+    pub async fn loaded(&self, lease: &dyn Lease, shard: ShardId, epoch: Epoch) {
+        let needed = self.0.reading.lock().needed(lease, shard, epoch);
+        loop {
+            let mut loading = pin!(self.0.loading.notified());
+            // In line first, so that the last look doesn't miss it.
+            loading.as_mut().enable();
+            if self.0.reading.lock().done >= needed {
+                return;
+            }
+            self.0.bell.notify_one();
             loading.await;
         }
     }
 
-    fn has_loaded(&self) {
-        self.0.loaded.store(true, Ordering::Release);
+    /// The reading that is to be done now, if one is.
+    fn reading_due(&self) -> Option<u64> {
+        let mut reading = self.0.reading.lock();
+        let due = reading.done < reading.wanted;
+        due.then(|| {
+            reading.begun = reading.wanted;
+            reading.begun
+        })
+    }
+
+    fn has_read(&self, number: u64) {
+        self.0.reading.lock().done = number;
         self.0.loading.notify_waiters();
     }
 
@@ -173,20 +218,10 @@ impl Quarantine {
             detail = %letter.detail,
             "message is out of delivery"
         );
-        self.hold(&letter);
-        self.0.unwritten.lock().push(letter);
+        // Unwritten first: whoever reads the letters anew adds those.
+        self.0.unwritten.lock().push(letter.clone());
+        hold(&mut self.0.held.write(), &letter);
         self.0.bell.notify_one();
-    }
-
-    fn hold(&self, letter: &DeadLetter) {
-        let mut held = self.0.held.write();
-        let held = held.entry(letter.key.stream()).or_default();
-        match letter.kind {
-            LetterKind::Entity => held.entity = true,
-            LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
-                held.messages.insert(letter.message);
-            }
-        }
     }
 
     /// Takes a letter back: away from the store, and then its message may be delivered again.
@@ -221,55 +256,72 @@ impl Quarantine {
     }
 
     async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut after = 0;
+        let (mut fresh, mut after) = (BTreeMap::new(), 0);
         loop {
             let letters = store.dead_letters(None, after, PAGE).await?;
-            letters.iter().for_each(|letter| self.hold(letter));
+            letters.iter().for_each(|letter| hold(&mut fresh, letter));
             match letters.last() {
                 Some(last) if letters.len() == PAGE => after = last.number,
-                Some(_) | None => {
-                    self.has_loaded();
-                    return Ok(());
+                Some(_) | None => break,
+            }
+        }
+        let mut held = self.0.held.write();
+        self.0.unwritten.lock().iter().for_each(|letter| hold(&mut fresh, letter));
+        *held = fresh;
+        Ok(())
+    }
+
+    /// Reads what the store has, and again after each change of ownership; writes new letters;
+    /// until `stopping` says so.
+    pub async fn run(self, store: Arc<dyn Store>, jitter: Arc<Jitter>, stopping: StopSignal) {
+        let mut failures = 0;
+        loop {
+            match self.step(store.as_ref()).await {
+                Ok(true) => failures = 0,
+                Ok(false) => {
+                    tokio::select! {
+                        biased;
+                        () = self.0.bell.notified() => {}
+                        () = stopping.raised() => return,
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    warn!(%error, failures, "dead letters can't be read or written");
+                    let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
+                    tokio::select! {
+                        biased;
+                        () = stopping.raised() => return,
+                        () = tokio::time::sleep(wait.unwrap_or_default()) => {}
+                    }
                 }
             }
         }
     }
 
-    /// Reads what the store has; then writes new letters until `stopping` says so.
-    pub async fn run(self, store: Arc<dyn Store>, jitter: Arc<Jitter>, stopping: StopSignal) {
-        let mut failures = 0;
-        while let Err(error) = self.load(store.as_ref()).await {
-            failures += 1;
-            warn!(%error, failures, "dead letters can't be read");
-            let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
-            tokio::select! {
-                biased;
-                () = stopping.raised() => return,
-                () = tokio::time::sleep(wait.unwrap_or_default()) => {}
-            }
+    /// One reading, or one go of writing; false where there was nothing to do.
+    async fn step(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        if let Some(number) = self.reading_due() {
+            self.load(store).await?;
+            self.has_read(number);
+            return Ok(true);
         }
-        loop {
-            let letters = take(&mut *self.0.unwritten.lock());
-            if letters.is_empty() {
-                tokio::select! {
-                    biased;
-                    () = self.0.bell.notified() => continue,
-                    () = stopping.raised() => return,
-                }
-            }
-            let Err((rest, error)) = write(store.as_ref(), letters).await else {
-                failures = 0;
-                continue;
-            };
-            failures += 1;
-            warn!(%error, failures, "dead letters can't be written");
-            self.0.unwritten.lock().splice(0..0, rest);
-            let wait = RetryPolicy::DELIVERY.wait(failures, &jitter);
-            tokio::select! {
-                biased;
-                () = stopping.raised() => return,
-                () = tokio::time::sleep(wait.unwrap_or_default()) => {}
-            }
+        let letters = take(&mut *self.0.unwritten.lock());
+        if letters.is_empty() {
+            return Ok(false);
+        }
+        let Err((rest, error)) = write(store, letters).await else { return Ok(true) };
+        self.0.unwritten.lock().splice(0..0, rest);
+        Err(error)
+    }
+}
+
+fn hold(held: &mut BTreeMap<StreamId, Held>, letter: &DeadLetter) {
+    let held = held.entry(letter.key.stream()).or_default();
+    match letter.kind {
+        LetterKind::Entity => held.entity = true,
+        LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
+            held.messages.insert(letter.message);
         }
     }
 }
