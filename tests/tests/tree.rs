@@ -3,8 +3,6 @@
 //!
 //! Time is paused and moves by itself.
 
-#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub struct TreeNode {
     pub last_exit: Option<String>,
     /// In start order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<TreeNode>,
+    pub children: Vec<Self>,
 }
 
 /// The entities of one kind on this node.

@@ -241,7 +241,10 @@ async fn lease(
     let keeper = Arc::new(keeper);
     let task = ChildSpec::task("lease", move |context| {
         let keeper = Arc::clone(&keeper);
-        async move { Ok::<_, Infallible>(keeper.run(context.stop).await) }
+        async move {
+            keeper.run(context.stop).await;
+            Ok::<_, Infallible>(())
+        }
     });
     Ok((lease, Some(task)))
 }

@@ -24,6 +24,7 @@ pub mod memory;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
+pub mod receiver;
 pub mod sandbox;
 
 pub use binary::binary;
@@ -36,4 +37,5 @@ pub use memory::{Action, Appends, Faults, Hold, MemoryStore, Observer, Point, Ti
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use random::Random;
+pub use receiver::Receiver;
 pub use sandbox::Sandbox;

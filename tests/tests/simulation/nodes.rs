@@ -172,12 +172,12 @@ impl Nodes {
         self.sim.note(format_args!("place {place} owns under {:?}", self.epochs.first_key_value()));
         match &self.lives[place] {
             Some(life) => life.lease.grant(self.epochs.clone()),
-            None => self.start(place, faults()),
+            None => self.start(place, faults()).await,
         }
         self.publish();
     }
 
-    fn start(&mut self, place: usize, faults: Faults) {
+    async fn start(&mut self, place: usize, faults: Faults) {
         self.count += 1;
         let number = self.count;
         self.sim.note(format_args!("node {number} starts"));
@@ -209,7 +209,9 @@ impl Nodes {
             .kind::<Profile>()
             .effects(pool)
             .vault(self.vault.clone())
-            .start();
+            .start()
+            .await
+            .expect("a node of the simulation comes up");
         let ended = Arc::new(Semaphore::new(0));
         self.lives[place] = Some(Life { node, number, lease, faults, ended });
     }
