@@ -412,8 +412,8 @@ mod tests {
         path
     }
 
-    const SERVE: &str = "echo starting; echo coppice ready http://127.0.0.1:9; \
-         trap 'exit 3' TERM; while :; do sleep 0.01; done";
+    const SERVE: &str = "trap 'exit 3' TERM; echo starting; \
+         echo coppice ready http://127.0.0.1:9; while :; do sleep 0.01; done";
 
     #[tokio::test]
     async fn a_process_is_ready_killed_restarted_and_terminated() {

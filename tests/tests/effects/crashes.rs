@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coppice_persistence::{LetterKind, LetterReason};
 use coppice_runtime::{Answer, Failure, RuntimeOptions};
+use coppice_testkit::{Point, Times};
 use coppice_tests::node::{PATIENCE, tenant};
 use coppice_tests::running::command;
 
@@ -87,4 +88,56 @@ async fn a_timer_of_an_entity_out_of_service_rests_until_it_is_put_back() {
     let turns = running.lease.asked() - asked;
     assert!(turns < 1_000, "{turns} turns in a moment");
     tokio::time::sleep(PATIENCE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ends_the_process_is_out_of_delivery_after_three_starts() {
+    let world = World::default();
+    let running = world.start().await;
+    running.set("a", 1_000).await;
+    running.set("b", 600_000).await;
+    let mut running = running;
+    for start in 1..=3 {
+        // The timer is decided, and the process ends before anything of it is durable.
+        let hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
+        hold.reached(1).await;
+        assert!(running.letters().await.is_empty(), "start {start}");
+        running.node.abort();
+        // The append must not get through once it is let go of.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(hold);
+        running = world.start().await;
+    }
+    let letter = running.letter().await;
+    assert_eq!((letter.kind, letter.reason), (LetterKind::Timer, LetterReason::ProcessEnded));
+    assert_eq!((letter.key.id().as_str(), letter.attempts), ("a", 3));
+    // The alarm itself is in service, and an operator may try its timer once more.
+    running.set("a", 5_000_000).await;
+    assert_eq!(running.view("a").await["rung"], 0);
+    running.set("c", 10).await;
+    running.shows("c", "heard", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_poisoned_entities_leave_the_others_and_the_region_alone() {
+    let world = World::default();
+    let running = world.start().await;
+    for entity in 0..1_000 {
+        let entity = format!("p{entity}");
+        for _ in 0..3 {
+            profile(&running, &entity, "crash", Some("poison")).await.unwrap_err();
+        }
+        profile(&running, "good", "touch", None).await.unwrap();
+    }
+    let tree = running.node.supervisor().snapshot().await.unwrap();
+    let mut restarts = tree.restarts_in_window;
+    for child in &tree.children {
+        restarts += child.info.restarts_in_window;
+        let below = child.supervisor.iter().flat_map(|below| &below.children);
+        restarts += below.map(|child| child.info.restarts_in_window).sum::<usize>();
+    }
+    assert_eq!(restarts, 0, "what entities do counts against nobody else");
+    assert_eq!(running.letters().await.len(), 100, "a page of them");
+    let census = running.caller.0.census();
+    assert_eq!(census.iter().map(|kind| kind.crashes_total).sum::<u64>(), 3_000);
 }

@@ -58,6 +58,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/testkit/src/memory/faults.rs", "a delay is the fault"),
     ("tests/src/running.rs", "the test has paused tokio's time"),
     ("tests/tests/effects/", "the test has paused tokio's time"),
+    ("benches/micro/benches/supervision.rs", "polls for a condition; lets actors end"),
     ("tests/testkit/src/receiver.rs", "a late answer is the fault"),
     ("tests/tests/receiver.rs", "polls for a condition; a suspended process is waited out"),
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
