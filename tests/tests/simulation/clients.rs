@@ -9,6 +9,7 @@ use coppice_core::{CommandId, CorrelationId, EntityKind, Sequence, StreamKey};
 use coppice_runtime::{Answer, Failure, Outcome, Request, View};
 use coppice_testkit::{Completion, History, Op, Random};
 use coppice_tests::node::{id, route, tenant, value};
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -96,6 +97,13 @@ fn failed(failure: &Failure) -> Completion {
     }
 }
 
+fn poke_body(name: &str, key: &str) -> String {
+    match name {
+        "name" => format!(r#"{{"subject":"person","name":"{key}"}}"#),
+        _ => "{}".to_owned(),
+    }
+}
+
 /// What came of one try.
 enum Told<T> {
     Answer(Result<T, Failure>),
@@ -113,7 +121,8 @@ impl Client {
                 0..45 => self.add(&key).await,
                 45..55 => self.read().await,
                 55..78 => self.set(&key).await,
-                78..84 => self.clear(&key).await,
+                78..83 => self.clear(&key).await,
+                83..90 => self.burst(&key).await,
                 _ => self.poke(&key).await,
             }
             if self.sim.verdict().is_err() {
@@ -225,11 +234,32 @@ impl Client {
             6..8 => "crash",
             _ => "crash_in_evolve",
         };
-        let body = match name {
-            "name" => format!(r#"{{"subject":"person","name":"{key}"}}"#),
-            _ => "{}".to_owned(),
-        };
-        self.tell("profile", name, body, key).await;
+        self.tell("profile", name, poke_body(name, key), key).await;
+    }
+
+    /// Several commands to one profile at once, a bad one among them: what was decided before the
+    /// crash is on its way while the next life is wanted.
+    async fn burst(&mut self, key: &str) {
+        let entity = self.one_of(&PROFILES);
+        let door = self.door().await;
+        let size = 2 + self.random.below(4);
+        let commands: Vec<_> = (0..size)
+            .map(|part| {
+                let name = match self.random.below(6) {
+                    0 => "crash",
+                    1 => "crash_in_evolve",
+                    2 => "touch",
+                    _ => "name",
+                };
+                let key = format!("{key}-burst-{part}");
+                let (body, is_keyed) = (poke_body(name, &key), self.random.chance(500));
+                Command { kind: "profile", entity, name, body, key, is_keyed }
+            })
+            .collect();
+        let deadline = (Instant::now() + PATIENCE, true);
+        let asked = commands.iter().map(|command| self.ask_at(&door, deadline, command));
+        let told = join_all(asked).await;
+        commands.iter().zip(&told).for_each(|(command, told)| self.note_asked(command, told));
     }
 
     /// Tries a command until it is answered or was tried a few times.
@@ -307,7 +337,16 @@ impl Client {
 
     async fn ask(&mut self, command: &Command) -> Told<Answer> {
         let door = self.door().await;
-        let (deadline, is_patient) = self.deadline();
+        let deadline = self.deadline();
+        self.ask_at(&door, deadline, command).await
+    }
+
+    async fn ask_at(
+        &self,
+        door: &Door,
+        (deadline, is_patient): (Instant, bool),
+        command: &Command,
+    ) -> Told<Answer> {
         let (number, name, entity) = (self.number, command.name, command.entity);
         let node = door.node;
         let key = &command.key;

@@ -1,13 +1,17 @@
-//! Many seeds, on as many threads as there are processors, each run on a thread of its own.
+//! Many seeds, on as many threads as there are processors, each run on one thread.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::nodes::Planted;
 use crate::world::{Report, run};
+
+/// Longer than any run takes on the slowest machine: it stands still in its own time.
+const STANDS_STILL: Duration = Duration::from_secs(60);
 
 /// What many runs came to.
 #[derive(Debug, Default)]
@@ -38,39 +42,50 @@ pub(crate) fn hush() {
 }
 
 /// Runs seeds until all are done or one fails; the first that failed.
+///
+/// A run that stands still, since something goes round in circles without waiting, is given up
+/// with its thread.
 pub(crate) fn run_all(
-    seeds: impl Iterator<Item = u64> + Send,
+    seeds: impl Iterator<Item = u64> + Send + 'static,
     planted: Planted,
 ) -> (Totals, Option<(u64, Report)>) {
     hush();
-    let seeds = Mutex::new(seeds);
-    let failed: Mutex<Option<(u64, Report)>> = Mutex::default();
-    let (runs, steps) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (events, calls) = (AtomicU64::new(0), AtomicU64::new(0));
-    let worker = || {
-        while failed.lock().is_none() {
-            let Some(seed) = seeds.lock().next() else { return };
-            let report = run(seed, planted, false);
-            runs.fetch_add(1, Ordering::Relaxed);
-            steps.fetch_add(report.steps, Ordering::Relaxed);
-            events.fetch_add(report.events as u64, Ordering::Relaxed);
-            calls.fetch_add(report.calls, Ordering::Relaxed);
-            if report.verdict.is_err() {
-                failed.lock().get_or_insert((seed, report));
+    let seeds = Arc::new(Mutex::new(seeds));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let running: Arc<Vec<AtomicU64>> = Arc::new((0..threads).map(|_| AtomicU64::new(0)).collect());
+    let (done, reports) = mpsc::sync_channel(threads);
+    for place in 0..threads {
+        let (seeds, running, done) = (Arc::clone(&seeds), Arc::clone(&running), done.clone());
+        thread::spawn(move || {
+            loop {
+                let Some(seed) = seeds.lock().next() else { return };
+                running[place].store(seed, Ordering::Relaxed);
+                // Nobody listens any more once a seed has failed.
+                if done.send((seed, run(seed, planted, false))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(done);
+    let mut totals = Totals::default();
+    loop {
+        match reports.recv_timeout(STANDS_STILL) {
+            Ok((seed, report)) => {
+                totals.runs += 1;
+                totals.steps += report.steps;
+                totals.events += report.events;
+                totals.calls += report.calls;
+                if report.verdict.is_err() {
+                    return (totals, Some((seed, report)));
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return (totals, None),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let seeds: Vec<_> =
+                    running.iter().map(|seed| seed.load(Ordering::Relaxed)).collect();
+                panic!("a run stands still, one of SIM_SEED={seeds:?}");
             }
         }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(worker);
-        }
-    });
-    let totals = Totals {
-        runs: runs.into_inner(),
-        steps: steps.into_inner(),
-        events: usize::try_from(events.into_inner()).unwrap_or(usize::MAX),
-        calls: calls.into_inner(),
-    };
-    (totals, failed.into_inner())
+    }
 }
