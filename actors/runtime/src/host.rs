@@ -312,15 +312,21 @@ impl<K: Entity> Host<K> {
         let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         let services = &self.slot.services;
         let vault = services.vault.as_ref();
-        let mark = K::pending(&life.state).mark();
-        let work = AssertUnwindSafe(|| life.apply(&order, decision, now, vault));
-        let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
-        let applied = applied.and_then(|reply| {
-            let digested = outstanding::is_digested::<K>(&life.state, &order.origin);
-            digested.then_some(reply).ok_or_else(|| "what it digested is still owed".to_owned())
+        let work = AssertUnwindSafe(|| {
+            let mark = K::pending(&life.state).mark();
+            let reply = life.apply(&order, decision, now, vault)?;
+            if !outstanding::is_digested::<K>(&life.state, &order.origin) {
+                return Err("what it digested is still owed".to_owned());
+            }
+            let after = life.after(mark, &services.quarantine);
+            let every = services.options.snapshot_every;
+            let snapshot =
+                (!life.chained.is_empty()).then(|| life.snapshot_due(every, now, vault)).flatten();
+            Ok((reply, after, snapshot))
         });
-        let reply = match applied {
-            Ok(reply) => reply,
+        let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
+        let (reply, after, snapshot) = match applied {
+            Ok(applied) => applied,
             Err(problem) => return self.crash(order, &problem),
         };
         let sequence = life.head.sequence;
@@ -341,7 +347,6 @@ impl<K: Entity> Host<K> {
             recorded_at: now,
             sender: order.sender(),
         };
-        let after = life.after(mark, &services.quarantine);
         let writes = !events.is_empty() || order.keyed.is_some();
         let expected = life.head_before(&events);
         let writing = writes.then(|| Writing {
@@ -349,9 +354,7 @@ impl<K: Entity> Host<K> {
             command: order.keyed.map(record),
             wake_at: life.wake_at,
             owes: life.owes,
-            snapshot: (!events.is_empty())
-                .then(|| life.snapshot_due(services.options.snapshot_every, now, vault))
-                .flatten(),
+            snapshot,
             events,
         });
         let incarnation = Arc::clone(&life.incarnation);

@@ -173,8 +173,9 @@ impl<K: Entity> Life<K> {
 
     /// About how much memory the state takes, in bytes: as much as its snapshot.
     pub(crate) fn weight(&self, vault: Option<&Arc<dyn Vault>>) -> usize {
-        let encoded = in_vault(vault, || snapshot::encode(&self.state));
-        size_of::<Self>() + encoded.map_or(0, |bytes| bytes.len())
+        let encode = || in_vault(vault, || snapshot::encode(&self.state));
+        let encoded = catch_unwind(AssertUnwindSafe(encode)).ok();
+        size_of::<Self>() + encoded.and_then(Result::ok).map_or(0, |bytes| bytes.len())
     }
 
     /// Whether the memory may be let go of. Where the tail behind the last snapshot is long, a
@@ -187,12 +188,16 @@ impl<K: Entity> Life<K> {
         if self.armed.as_ref().is_some_and(|(due, _)| *due <= soon) {
             return false;
         }
-        let tail = services.options.passivation_tail_max;
-        match self.snapshot_due(tail, self.recorded_at, services.vault.as_ref()) {
+        let (tail, before) = (services.options.passivation_tail_max, self.snapshot_at);
+        let work = || self.snapshot_due(tail, self.recorded_at, services.vault.as_ref());
+        // One whose state can't be written leaves all the same: the journal has it.
+        let taken = catch_unwind(AssertUnwindSafe(work)).unwrap_or(None);
+        let saved = taken.is_none_or(|taken| services.snapshots.try_send(taken).is_ok());
+        if !saved {
             // Where no snapshot can be taken in, it stays until one can.
-            Some(snapshot) => services.snapshots.try_send(snapshot).is_ok(),
-            None => true,
+            self.snapshot_at = before;
         }
+        saved
     }
 
     pub(crate) fn view(&self, vault: Option<&Arc<dyn Vault>>) -> Result<View, String> {

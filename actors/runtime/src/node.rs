@@ -17,6 +17,8 @@
 
 mod tree;
 
+pub(crate) use self::tree::group;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;

@@ -315,6 +315,15 @@ impl<K: Entity> KindPort for Region<K> {
         Box::pin(self.want(key, Wanted::Digest(message), deadline))
     }
 
+    fn settle<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        message: SystemMessage,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(self.want(key, Wanted::Settle(message), deadline))
+    }
+
     fn wake<'a>(
         &'a self,
         key: &'a StreamKey,

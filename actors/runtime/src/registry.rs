@@ -43,6 +43,16 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Err(Failure::Undigested)))
     }
 
+    /// The same for a message that is out of delivery.
+    fn settle<'a>(
+        &'a self,
+        _key: &'a StreamKey,
+        _message: SystemMessage,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(std::future::ready(Err(Failure::Undigested)))
+    }
+
     /// Sees to it that an entity is in memory and looks after what it owes.
     fn wake<'a>(
         &'a self,
@@ -228,6 +238,19 @@ impl Registry {
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         self.port(key.kind().as_str())?.deliver(key, message, deadline).await
+    }
+
+    /// Delivers a message of the system's own that is out of delivery.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn settle(
+        &self,
+        key: &StreamKey,
+        message: SystemMessage,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        self.port(key.kind().as_str())?.settle(key, message, deadline).await
     }
 
     /// Sees to it that an entity is in memory and looks after what it owes.

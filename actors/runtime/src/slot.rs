@@ -98,6 +98,8 @@ pub(crate) enum Origin {
 pub(crate) enum Wanted {
     /// To digest a message.
     Digest(SystemMessage),
+    /// The same, though it is out of delivery: an operator says so.
+    Settle(SystemMessage),
     /// To be in memory and look after what it owes.
     Wake,
     /// To say under which ordinal an effect is outstanding; the reply is a number or `null`.
@@ -269,11 +271,13 @@ impl<K: Entity> Slot<K> {
 
     /// Rings the living cell, or starts one.
     pub(crate) fn wake_cell(self: &Arc<Self>) {
-        if self.services.closing.load(Ordering::Relaxed) {
-            return;
-        }
         let mut cell = self.cell.lock();
         if cell.actor.as_ref().is_some_and(|actor| actor.cast(Ring).is_ok()) {
+            return;
+        }
+        if self.services.closing.load(Ordering::Relaxed) {
+            // Nobody hears it now; where the region opens again, it must ring anew.
+            self.mailbox.silence();
             return;
         }
         cell.number += 1;

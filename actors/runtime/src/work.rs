@@ -24,7 +24,7 @@ pub mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_supervisors::{Backoff, ChildSpec, Shutdown, Strategy, SupervisorSpec};
+use coppice_supervisors::{Backoff, ChildSpec, Shutdown, SupervisorSpec};
 use tokio::sync::Notify;
 
 use self::attempts::AttemptsHandle;
@@ -33,7 +33,7 @@ use self::left::Left;
 use self::pool::PoolRunner;
 use self::retry::Jitter;
 use self::scan::Scanner;
-use crate::node::unfailing;
+use crate::node::{group, unfailing};
 use crate::registry::Registry;
 use crate::slot::Services;
 
@@ -91,7 +91,7 @@ impl Work {
     /// One child per handler.
     pub(crate) fn effects(&self) -> SupervisorSpec {
         let options = &self.services.options;
-        let pools = SupervisorSpec::new("effects", Strategy::OneForOne);
+        let pools = group("effects");
         self.services.pools.iter().fold(pools, |pools, pool| {
             let runner = PoolRunner {
                 pool: Arc::clone(pool),
@@ -131,7 +131,7 @@ impl Work {
             let firing = services.timers.clone().run(clock, courier.clone(), context.stop);
             unfailing(firing)
         });
-        SupervisorSpec::new("schedulers", Strategy::OneForOne)
+        group("schedulers")
             .child(timers.shutdown(Shutdown::Timeout(self.grace)).backoff(BACKOFF))
             .child(scans.backoff(BACKOFF))
     }

@@ -48,6 +48,16 @@ struct Intake {
     commits: watch::Sender<u64>,
 }
 
+impl Intake {
+    /// What a writer before this one had in its hands was dropped, and nobody counted it as ended.
+    fn forget_dropped(&self) {
+        let waiting = self.tickets.lock().len() as u64;
+        let ended = self.counters.committed.load(Ordering::Relaxed)
+            + self.counters.fallen.load(Ordering::Relaxed);
+        self.counters.submitted.store(ended + waiting, Ordering::Relaxed);
+    }
+}
+
 /// Hands tickets to the writer. Cheap to clone; it outlives any one writer.
 #[derive(Debug, Clone, Default)]
 pub struct WriterHandle {
@@ -143,6 +153,7 @@ impl Writer {
     /// Commits until `stopping` says so and nothing waits.
     pub async fn run(mut self, stopping: StopSignal) {
         self.intake.running.store(true, Ordering::Release);
+        self.intake.forget_dropped();
         loop {
             self.waiting.append(&mut self.intake.tickets.lock());
             self.drop_fallen();

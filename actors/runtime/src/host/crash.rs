@@ -1,8 +1,9 @@
 //! What a crash of an entity's own code leads to.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use coppice_core::Entity;
+use coppice_core::{CommandId, Entity};
 use coppice_persistence::{LetterKind, LetterReason};
 use tokio::time::Instant;
 use tracing::warn;
@@ -18,8 +19,31 @@ impl<K: Entity> Host<K> {
     /// Ends this life: its caller learns of it, and the mailbox goes on with the next life, which
     /// starts once this one's tickets have ended.
     pub(super) fn crash(&mut self, order: Box<Order<K>>, problem: &str) {
+        // The courier counts the system's own messages, durably.
+        let message = match &order.origin {
+            Origin::Caller { .. } => Some(order.id.0),
+            Origin::System(_) => None,
+        };
+        let failure = match self.note_crash(order.id, message, problem) {
+            Ok(crashes) => {
+                self.quarantine_message(&order, problem, crashes);
+                Failure::MessageQuarantined
+            }
+            Err(failure) => failure,
+        };
+        order.fail(failure);
+    }
+
+    /// Ends this life and counts; the number of its crashes where the message is to be taken out
+    /// of delivery, else what its sender is told.
+    pub(super) fn note_crash(
+        &mut self,
+        id: CommandId,
+        message: Option<Uuid>,
+        problem: &str,
+    ) -> Result<u32, Failure> {
         let slot = &self.slot;
-        warn!(key = %slot.key, command_id = %order.id, problem, "entity crashed");
+        warn!(key = %slot.key, command_id = %id, problem, "entity crashed");
         if let Some(life) = self.life.as_mut() {
             life.crashed = true;
         }
@@ -29,33 +53,25 @@ impl<K: Entity> Host<K> {
             of_entity: options.entity_crashes_max,
             window: options.crash_window,
         };
-        // The courier counts the system's own messages, durably.
-        let message = match &order.origin {
-            Origin::Caller { .. } => Some(order.id.0),
-            Origin::System(_) => None,
-        };
         let mut crashes = slot.crashes.lock();
         let crashes = crashes.get_or_insert_default();
         slot.lines.crashes.fetch_add(1, Ordering::Relaxed);
         problem.clone_into(&mut crashes.last);
-        let failure = match crashes.note(message, Instant::now(), limits) {
-            Verdict::Restart => Failure::Crashed,
-            Verdict::Message { crashes } => {
-                self.quarantine_message(&order, problem, crashes);
-                Failure::MessageQuarantined
-            }
+        match crashes.note(message, Instant::now(), limits) {
+            Verdict::Restart => Err(Failure::Crashed),
+            Verdict::Message { crashes } => Ok(crashes),
             Verdict::Entity { crashes } => {
                 self.quarantine_entity(problem, crashes);
-                Failure::EntityQuarantined
+                Err(Failure::EntityQuarantined)
             }
-        };
-        order.fail(failure);
+        }
     }
 
     fn quarantine_message(&self, order: &Order<K>, problem: &str, attempts: u32) {
         let Origin::Caller { name, body, .. } = &order.origin else { return };
         // Personal data must go with its subject's key, and a letter is under none.
-        let body = K::subject(&order.command).is_none().then(|| std::str::from_utf8(body).ok());
+        let may_be_kept = catch_unwind(AssertUnwindSafe(|| K::subject(&order.command).is_none()));
+        let body = may_be_kept.unwrap_or(false).then(|| std::str::from_utf8(body).ok());
         self.slot.services.quarantine.put(&Undeliverable {
             key: &self.slot.key,
             message: order.id.0,

@@ -104,11 +104,15 @@ impl<K: Entity> Host<K> {
                 let answer = Answer { reply: reply.into(), ..nothing() };
                 return self.settle_system(delivery, Ok(answer), After::default());
             }
-            Wanted::Digest(message) => message.clone(),
+            Wanted::Digest(message) | Wanted::Settle(message) => message.clone(),
         };
         let id = message.command_id(self.slot.key.stream());
         let subject = CommandId(message.subject_id(self.slot.key.stream()));
-        if let Some(failure) = quarantine.failure(&self.slot.key, subject) {
+        let settles = matches!(delivery.wanted, Wanted::Settle(_));
+        let failure = quarantine.failure(&self.slot.key, subject);
+        if let Some(failure) =
+            failure.filter(|failure| !settles || *failure != Failure::MessageQuarantined)
+        {
             return delivery.answer(Err(failure));
         }
         if !waits_for::<K>(&life.state, &message) {
@@ -117,8 +121,8 @@ impl<K: Entity> Host<K> {
         }
         let command = AssertUnwindSafe(|| command_of::<K>(&life.state, &message));
         let Ok(command) = catch_unwind(command) else {
-            life.crashed = true;
-            return delivery.answer(Err(Failure::Crashed));
+            let failure = self.note_crash(id, None, "a panic in on_timer or on_effect");
+            return delivery.answer(Err(failure.err().unwrap_or(Failure::Crashed)));
         };
         let Some(command) = command else {
             return self.settle_system(delivery, Err(Failure::Undigested), After::default());

@@ -41,7 +41,7 @@ pub(super) fn root() -> SupervisorSpec {
     SupervisorSpec::new("node", Strategy::RestForOne).intensity(RESTARTS, PERIOD)
 }
 
-fn group(name: &'static str) -> SupervisorSpec {
+pub(crate) fn group(name: &'static str) -> SupervisorSpec {
     SupervisorSpec::new(name, Strategy::OneForOne).intensity(RESTARTS, PERIOD)
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{Failure, Request};
-use crate::work::courier::{Courier, Delivered};
+use crate::work::courier::Courier;
 use crate::work::message::{SystemMessage, effect_key, outcome_key};
 
 /// Why a letter stays where it is.
@@ -136,22 +136,15 @@ impl DeadLetterOffice {
             },
         };
         let ordinal = registry.effect_ordinal(&letter.key, &id, deadline).await;
-        let ordinal = ordinal.map_err(OfficeError::NotTaken)?;
-        self.release(tenant, letter).await?;
         // Under another ordinal it is another effect, and this one has ended.
-        let Some(ordinal) = ordinal else { return Ok(()) };
-        let (effect, message) = (effect_key(stream, &id, ordinal), outcome(ordinal));
-        if effect != letter.message {
-            return Ok(());
+        let ordinal = ordinal.map_err(OfficeError::NotTaken)?;
+        let ordinal = ordinal.filter(|at| effect_key(stream, &id, *at) == letter.message);
+        if let Some(ordinal) = ordinal {
+            // The letter stays until the outcome is durable: without it, the effect would be sent.
+            let settled = registry.settle(&letter.key, outcome(ordinal), deadline).await;
+            settled.map_err(OfficeError::NotTaken)?;
         }
-        match self.courier.deliver(&letter.key, &message).await {
-            Delivered::Digested => {
-                self.courier.attempts.forget(MessageRef { stream, message: effect });
-                Ok(())
-            }
-            Delivered::Quarantined => Err(OfficeError::NotTaken(Failure::Undigested)),
-            Delivered::LeftAlone => Err(OfficeError::NotTaken(Failure::ShuttingDown)),
-        }
+        self.release(tenant, letter).await
     }
 
     async fn find(&self, tenant: &TenantId, id: Uuid) -> Result<DeadLetter, OfficeError> {

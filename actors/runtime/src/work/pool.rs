@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use crate::lease::Lease;
@@ -122,6 +122,12 @@ impl Pool {
         }
     }
 
+    /// What a runner before this one had under way is gone with it, and is found again by a scan.
+    fn begin_anew(&self) {
+        let mut queue = self.queue.lock();
+        queue.known = queue.waiting.iter().map(Job::idempotency_key).collect();
+    }
+
     /// Takes an effect that has ended off; whether those that found no place may come again.
     fn ended(&self, key: Uuid) -> bool {
         let mut queue = self.queue.lock();
@@ -203,6 +209,8 @@ pub(crate) struct PoolRunner {
 impl PoolRunner {
     /// Carries effects out until `stopping` says so; then waits for the calls under way.
     pub(crate) async fn run(self, stopping: StopSignal) {
+        self.pool.begin_anew();
+        self.rescan.notify_one();
         let calls = Arc::new(Semaphore::new(self.pool.spec.concurrency));
         let mut running: JoinSet<Uuid> = JoinSet::new();
         loop {
@@ -211,7 +219,11 @@ impl PoolRunner {
                 let (runner, calls, stop) = (self.clone(), Arc::clone(&calls), stopping.clone());
                 running.spawn(async move {
                     let key = job.idempotency_key();
-                    runner.carry_out(&job, &calls, stop).await;
+                    let work = AssertUnwindSafe(runner.carry_out(&job, &calls, stop));
+                    if work.catch_unwind().await.is_err() {
+                        error!(key = %job.key, effect = %job.id.0, "carrying out an effect crashed");
+                        runner.courier.left.note(&job.key);
+                    }
                     key
                 });
             }
@@ -231,26 +243,21 @@ impl PoolRunner {
         match ended {
             Ok(key) if self.pool.ended(key) => self.rescan.notify_one(),
             Ok(_) => {}
-            // The handler's panics are caught, so this is a bug of ours; the effect stays known and
-            // waits for the next start.
+            // Panics are caught, so this is the end of the process.
             Err(error) => warn!(%error, pool = self.pool.spec.name, "an effect's task ended"),
         }
     }
 
     async fn carry_out(&self, job: &Job, calls: &Semaphore, stopping: StopSignal) {
         let counted = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
-        let Some(starts) = self.courier.attempts.count(counted).await else { return };
-        let outcome = if starts > 1 && job.effect.mode == EffectMode::AtMostOnce {
-            let detail = "the node ended while it was being sent".into();
-            EffectOutcome::Unknown { detail }
-        } else if starts > self.starts_max {
-            let detail = format!("{} starts ended without an outcome", starts - 1);
-            let reason = LetterReason::ProcessEnded;
-            return quarantine(&self.courier.quarantine, job, reason, detail, starts - 1);
-        } else {
-            match self.call(job, calls, stopping).await {
-                Some(outcome) => outcome,
-                None => return,
+        let outcome = match self.call(job, counted, calls, stopping).await {
+            Called::Ended(outcome) => outcome,
+            Called::Left => return self.courier.left.note(&job.key),
+            Called::Stopped => return,
+            Called::StartedTooOften(starts) => {
+                let detail = format!("{starts} starts ended without an outcome");
+                let reason = LetterReason::ProcessEnded;
+                return quarantine(&self.courier.quarantine, job, reason, detail, starts);
             }
         };
         let message = job.outcome(outcome);
@@ -265,62 +272,70 @@ impl PoolRunner {
         }
     }
 
-    /// Calls until there is an outcome; `None` where this node is not to go on.
+    /// Calls until there is an outcome. A start is counted right before something is sent, so that
+    /// what only waited its turn counts for nothing.
     async fn call(
         &self,
         job: &Job,
+        counted: MessageRef,
         calls: &Semaphore,
         stopping: StopSignal,
-    ) -> Option<EffectOutcome> {
+    ) -> Called {
         let spec = &self.pool.spec;
+        let at_most_once = job.effect.mode == EffectMode::AtMostOnce;
         // Once a try may have had its effect, a later refusal doesn't speak for it.
         let mut unsure = false;
         let mut tries = 0;
         loop {
-            let permit = calls.acquire().await.ok()?;
+            let Ok(permit) = calls.acquire().await else { return Called::Stopped };
             if stopping.is_raised() {
-                return None;
+                return Called::Stopped;
+            }
+            if tries == 0 || at_most_once {
+                let Some(starts) = self.courier.attempts.count(counted).await else {
+                    return Called::Left;
+                };
+                if at_most_once && starts > 1 {
+                    let detail = "the node ended while it was being sent".into();
+                    return Called::Ended(EffectOutcome::Unknown { detail });
+                }
+                if starts > self.starts_max {
+                    return Called::StartedTooOften(starts - 1);
+                }
             }
             if self.lease.epoch(job.shard) != Some(job.epoch) {
-                self.courier.left.note(&job.key);
-                return None;
+                if at_most_once && self.courier.attempts.forgotten(counted).await.is_none() {
+                    return Called::Stopped;
+                }
+                return Called::Left;
             }
             tries += 1;
             self.pool.counters.calls.fetch_add(1, Ordering::Relaxed);
             let tried = self.try_once(job).await;
             drop(permit);
             let error = match tried {
-                Ok(response) => return Some(EffectOutcome::Done { response: response.into() }),
+                Ok(response) => {
+                    return Called::Ended(EffectOutcome::Done { response: response.into() });
+                }
                 Err(error) => error,
             };
-            let wait = spec.retry.wait(tries, &self.courier.jitter);
-            let (code, detail) = match error {
-                EffectError::Refused { code, detail } => (Some(code), detail),
-                EffectError::NotSent { detail } => (None, detail),
-                EffectError::Unknown { detail } => {
-                    unsure = true;
-                    if job.effect.mode == EffectMode::AtMostOnce {
-                        return Some(EffectOutcome::Unknown { detail: detail.into() });
-                    }
-                    (None, detail)
-                }
+            let not_sent = matches!(error, EffectError::NotSent { .. });
+            if at_most_once && not_sent && self.courier.attempts.forgotten(counted).await.is_none()
+            {
+                return Called::Stopped;
+            }
+            unsure |= matches!(error, EffectError::Unknown { .. });
+            let again = spec.retry.wait(tries, &self.courier.jitter);
+            let wait = match outcome_of(error, unsure, again.filter(|_| not_sent || !at_most_once))
+            {
+                Ok(wait) => wait,
+                Err(outcome) => return Called::Ended(outcome),
             };
-            let wait = match (code, wait) {
-                (None, Some(wait)) => wait,
-                _ if unsure => return Some(EffectOutcome::Unknown { detail: detail.into() }),
-                (code, _) => {
-                    let code = code.unwrap_or_else(|| "unreachable".to_owned());
-                    return Some(EffectOutcome::Failed {
-                        code: code.into(),
-                        detail: detail.into(),
-                    });
-                }
-            };
-            debug!(key = %job.key, effect = %job.id.0, tries, detail, "effect is tried again");
+            debug!(key = %job.key, effect = %job.id.0, tries, "effect is tried again");
             self.pool.counters.retries.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 biased;
-                () = stopping.raised() => return None,
+                () = stopping.raised() => return Called::Stopped,
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -346,4 +361,35 @@ impl PoolRunner {
             }
         }
     }
+}
+
+/// What calling came to.
+enum Called {
+    Ended(EffectOutcome),
+    /// This node doesn't own the entity, or can't count: somebody else looks again.
+    Left,
+    /// The node goes down.
+    Stopped,
+    /// Too many lives of the node began it and recorded no outcome.
+    StartedTooOften(u32),
+}
+
+/// The outcome that an error is, or how long to wait before it is tried again.
+fn outcome_of(
+    error: EffectError,
+    unsure: bool,
+    again: Option<std::time::Duration>,
+) -> Result<std::time::Duration, EffectOutcome> {
+    let (code, detail) = match error {
+        EffectError::Refused { code, detail } => (code, detail),
+        EffectError::NotSent { detail } | EffectError::Unknown { detail } => match again {
+            Some(wait) => return Ok(wait),
+            None => ("unreachable".to_owned(), detail),
+        },
+    };
+    Err(if unsure {
+        EffectOutcome::Unknown { detail: detail.into() }
+    } else {
+        EffectOutcome::Failed { code: code.into(), detail: detail.into() }
+    })
 }

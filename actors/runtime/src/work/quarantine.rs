@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coppice_core::hash::Hasher;
 use coppice_core::{CommandId, Epoch, ShardId, StreamId, StreamKey, TenantId};
@@ -94,6 +95,7 @@ impl Reading {
 struct Shared {
     held: RwLock<BTreeMap<StreamId, Held>>,
     unwritten: Mutex<Vec<DeadLetter>>,
+    releases: AtomicU64,
     bell: Notify,
     reading: Mutex<Reading>,
     /// Wakes whoever waits for that, in the order in which they came: a `watch` would not, and a
@@ -119,6 +121,7 @@ impl Quarantine {
         Self(Arc::new(Shared {
             held: RwLock::default(),
             unwritten: Mutex::default(),
+            releases: AtomicU64::new(0),
             bell: Notify::new(),
             reading: Mutex::default(),
             loading: Notify::new(),
@@ -240,6 +243,7 @@ impl Quarantine {
             return Ok(None);
         }
         let mut all = self.0.held.write();
+        self.0.releases.fetch_add(1, Ordering::Relaxed);
         let stream = letter.key.stream();
         if let Some(held) = all.get_mut(&stream) {
             match letter.kind {
@@ -256,6 +260,13 @@ impl Quarantine {
     }
 
     async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+        while !self.try_load(store).await? {}
+        Ok(())
+    }
+
+    /// Reads all letters; false where one was released meanwhile, and may have been read before.
+    async fn try_load(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        let releases = self.0.releases.load(Ordering::Relaxed);
         let (mut fresh, mut after) = (BTreeMap::new(), 0);
         loop {
             let letters = store.dead_letters(None, after, PAGE).await?;
@@ -266,9 +277,12 @@ impl Quarantine {
             }
         }
         let mut held = self.0.held.write();
+        if self.0.releases.load(Ordering::Relaxed) != releases {
+            return Ok(false);
+        }
         self.0.unwritten.lock().iter().for_each(|letter| hold(&mut fresh, letter));
         *held = fresh;
-        Ok(())
+        Ok(true)
     }
 
     /// Reads what the store has, and again after each change of ownership; writes new letters;

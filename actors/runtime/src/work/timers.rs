@@ -35,7 +35,7 @@ struct State {
     by_stream: BTreeMap<StreamId, Next>,
     by_due: BTreeSet<(Timestamp, StreamId)>,
     /// Those whose timer is being delivered.
-    firing: BTreeSet<StreamId>,
+    firing: BTreeMap<StreamId, (Timestamp, TimerId)>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +55,8 @@ impl Timers {
         let mut state = self.0.state.lock();
         let first = state.by_due.first().copied();
         state.remove(stream);
+        // What is on its way needs no second messenger.
+        let next = next.filter(|next| state.firing.get(&stream) != Some(next));
         if let Some((due, id)) = next {
             state.by_due.insert((due, stream));
             state.by_stream.insert(stream, Next { due, id, key: key.clone() });
@@ -69,7 +71,7 @@ impl Timers {
     /// has none.
     pub(crate) fn looks_after(&self, stream: StreamId) -> bool {
         let state = self.0.state.lock();
-        state.by_stream.contains_key(&stream) || state.firing.contains(&stream)
+        state.by_stream.contains_key(&stream) || state.firing.contains_key(&stream)
     }
 
     /// Timers that are set.
@@ -87,6 +89,8 @@ impl Timers {
     /// Fires timers until `stopping` says so.
     pub(crate) async fn run(self, clock: Arc<dyn Clock>, courier: Courier, stopping: StopSignal) {
         let mut firing: JoinSet<()> = JoinSet::new();
+        // What a task before this one had on its way is gone with it, and is found again by a scan.
+        self.0.state.lock().firing.clear();
         loop {
             let now = clock.now();
             while firing.len() < FIRING_MAX
@@ -117,12 +121,21 @@ fn until(now: Timestamp, due: Timestamp) -> Duration {
 }
 
 async fn fire(timers: Timers, courier: Courier, next: Next) {
+    let fired = (next.due, next.id.clone());
     let message = SystemMessage::Timer { id: next.id, due: next.due };
-    if courier.deliver(&next.key, &message).await == Delivered::Quarantined {
+    let delivered = courier.deliver(&next.key, &message).await;
+    {
+        let mut state = timers.0.state.lock();
+        let stream = next.key.stream();
+        // Its successor may be on its way by now.
+        if state.firing.get(&stream) == Some(&fired) {
+            state.firing.remove(&stream);
+        }
+    }
+    if delivered == Delivered::Quarantined {
         // The entity's other timers go on without it.
         courier.wake(&next.key).await;
     }
-    timers.0.state.lock().firing.remove(&next.key.stream());
 }
 
 impl State {
@@ -138,8 +151,9 @@ impl State {
             return None;
         }
         self.by_due.remove(&(due, stream));
-        self.firing.insert(stream);
-        self.by_stream.remove(&stream)
+        let next = self.by_stream.remove(&stream)?;
+        self.firing.insert(stream, (next.due, next.id.clone()));
+        Some(next)
     }
 }
 
@@ -156,6 +170,17 @@ mod tests {
 
     fn at(micros: i64, id: &str) -> Option<(Timestamp, TimerId)> {
         Some((Timestamp::from_micros(micros), TimerId(id.into())))
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_sent_twice() {
+        let timers = Timers::default();
+        timers.arm(&key("a"), at(5, "t"));
+        assert!(timers.0.state.lock().take_due(Timestamp::from_micros(5)).is_some());
+        timers.arm(&key("a"), at(5, "t"));
+        assert!(timers.0.state.lock().take_due(Timestamp::from_micros(5)).is_none());
+        timers.arm(&key("a"), at(6, "t"));
+        assert!(timers.0.state.lock().take_due(Timestamp::from_micros(6)).is_some());
     }
 
     #[test]

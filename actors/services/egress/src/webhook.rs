@@ -1,11 +1,17 @@
 //! One address that is sent what entities owe.
 
+use std::time::Duration;
+
 use coppice_runtime::{EffectCall, EffectError, EffectHandler};
 use futures_util::future::BoxFuture;
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use tokio::time::{Instant, timeout_at};
 
 /// The header that carries the effect's key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How long an answer's body may take once its status is there.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The longest answer that is recorded, in bytes; it goes into an event.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
@@ -88,8 +94,9 @@ fn verdict(status: StatusCode) -> Verdict {
 /// answer that breaks off changes nothing: its status has arrived.
 async fn answer(mut response: Response) -> String {
     let mut bytes = Vec::new();
+    let until = Instant::now() + ANSWER_TIME_MAX;
     while bytes.len() <= ANSWER_BYTES_MAX
-        && let Ok(Some(chunk)) = response.chunk().await
+        && let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await
     {
         bytes.extend_from_slice(&chunk);
     }
