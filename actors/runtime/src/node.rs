@@ -194,7 +194,7 @@ impl NodeBuilder {
             closing: AtomicBool::new(false),
         });
         let registry = Registry::new(self.kinds.into_iter().map(|make| make(&services)));
-        commands.connect(registry.clone());
+        commands.connect(&registry);
         let work = Work::new(&services, &registry, self.grace);
         let mut root = tree::root();
         for child in self.first {

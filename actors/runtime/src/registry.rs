@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use coppice_core::{EffectId, EntityId, StreamKey, TenantId};
 use futures_util::future::{BoxFuture, join_all};
@@ -123,10 +123,24 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<View, Failure>>;
 }
 
+/// Kinds by their names.
+type Kinds = BTreeMap<&'static str, Arc<dyn KindPort>>;
+
 /// Every kind that this node serves.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    kinds: Arc<BTreeMap<&'static str, Arc<dyn KindPort>>>,
+    kinds: Arc<Kinds>,
+}
+
+/// A way to the registry for what the registry itself holds: it keeps no node in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakRegistry(Weak<Kinds>);
+
+impl WeakRegistry {
+    /// The registry while its node lives.
+    pub(crate) fn upgrade(&self) -> Option<Registry> {
+        self.0.upgrade().map(|kinds| Registry { kinds })
+    }
 }
 
 impl Registry {
@@ -134,6 +148,10 @@ impl Registry {
     #[must_use]
     pub fn new(kinds: impl IntoIterator<Item = Arc<dyn KindPort>>) -> Self {
         Self { kinds: Arc::new(kinds.into_iter().map(|port| (port.kind(), port)).collect()) }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakRegistry {
+        WeakRegistry(Arc::downgrade(&self.kinds))
     }
 
     /// Ends every actor of every kind.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::answer::{Failure, Outcome, Request};
-use crate::registry::Registry;
+use crate::registry::{Registry, WeakRegistry};
 use crate::work::effects::{EffectCall, EffectError, EffectHandler};
 
 /// The name of the handler.
@@ -39,7 +39,8 @@ pub struct EntityCommand<'a> {
 /// Sends commands to the entities of this node.
 #[derive(Default)]
 pub(crate) struct EntityCommands {
-    registry: OnceLock<Registry>,
+    /// The registry holds the entities, which hold the pools, which hold this.
+    registry: OnceLock<WeakRegistry>,
     patience: Duration,
 }
 
@@ -55,15 +56,15 @@ impl EntityCommands {
     }
 
     /// Tells where to send, once there is somewhere.
-    pub(crate) fn connect(&self, registry: Registry) {
+    pub(crate) fn connect(&self, registry: &Registry) {
         // Connected once, by the node that made it.
-        let _first = self.registry.set(registry);
+        let _first = self.registry.set(registry.downgrade());
     }
 
     async fn send(&self, call: EffectCall) -> Result<String, EffectError> {
         let refused = |detail: String| EffectError::Refused { code: "invalid".into(), detail };
-        let Some(registry) = self.registry.get() else {
-            return Err(EffectError::NotSent { detail: "the node is starting".into() });
+        let Some(registry) = self.registry.get().and_then(WeakRegistry::upgrade) else {
+            return Err(EffectError::NotSent { detail: "the node starts or has ended".into() });
         };
         let command: EntityCommand<'_> =
             serde_json::from_str(&call.request).map_err(|error| refused(error.to_string()))?;
