@@ -96,19 +96,22 @@ async fn a_message_that_ends_the_process_is_out_of_delivery_after_three_starts()
     let running = world.start().await;
     running.set("a", 1_000).await;
     running.set("b", 600_000).await;
+    // The timer is decided, and the process ends before anything of it is durable.
+    let mut hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
     let mut running = running;
     for start in 1..=3 {
-        // The timer is decided, and the process ends before anything of it is durable.
-        let hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
         hold.reached(1).await;
         assert!(running.letters().await.is_empty(), "start {start}");
         running.node.abort();
         // The append must not get through once it is let go of.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        drop(hold);
+        // In place before the next start, which finds the timer due at once; of no use after the
+        // third, where nothing is to be appended.
+        hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
         running = world.start().await;
     }
     let letter = running.letter().await;
+    hold.release();
     assert_eq!((letter.kind, letter.reason), (LetterKind::Timer, LetterReason::ProcessEnded));
     assert_eq!((letter.key.id().as_str(), letter.attempts), ("a", 3));
     // The alarm itself is in service, and an operator may try its timer once more.
