@@ -107,3 +107,38 @@ async fn the_tree_is_what_the_design_says_in_start_order() {
     let kinds: Vec<_> = regions.children.iter().map(|child| child.info.id.as_str()).collect();
     assert_eq!(kinds, ["counter", "profile"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_with_tickets_on_both_sides_of_a_crash_of_the_writer_is_served_again() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    caller.add("x", 1, None).await.unwrap();
+    let faults = store.faults();
+    let hold = faults.hold(Point::BeforeAppend, Times::Next(1));
+    faults.arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
+    let add = || {
+        let caller = caller.clone();
+        spawn(async move { caller.add("x", 1, None).await })
+    };
+    let mut asked = vec![add()];
+    hold.reached(1).await;
+    // The first is in the writer's hands, the others wait for it.
+    asked.extend([add(), add()]);
+    eventually("the others wait", || node.writer().waiting() > 0).await;
+    hold.release();
+    for asked in asked {
+        let answer = asked.await.unwrap();
+        assert!(!matches!(answer, Err(Failure::Conflict)), "{answer:?}");
+    }
+    let value_now = loop {
+        match caller.add("x", 1, None).await {
+            Err(Failure::ShuttingDown) => tokio::time::sleep(Duration::from_millis(1)).await,
+            other => break value(&other.unwrap().reply),
+        }
+    };
+    let journal = read_whole_journal(&store).await.unwrap();
+    assert_eq!(i64::try_from(journal.len()).unwrap(), value_now);
+    let stopping = tokio::time::Instant::now();
+    assert_eq!(node.shutdown(PATIENCE).await, Outcome::Shutdown);
+    assert!(stopping.elapsed() < Duration::from_secs(1), "took {:?}", stopping.elapsed());
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coppice_persistence::{Journal, LetterReason};
 use coppice_runtime::RuntimeOptions;
-use coppice_testkit::{Point, Times};
+use coppice_testkit::{Action, Point, Times};
 use coppice_tests::bell::Ring;
 use coppice_tests::node::{tenant, value};
 use coppice_tests::running::{eventually, stream_key};
@@ -200,4 +200,40 @@ async fn a_command_to_another_entity_takes_effect_once_through_a_crash() {
     running.shows("a", "heard", 2).await;
     assert_eq!(value(&running.caller.read("c").await.unwrap().state), 1);
     assert!(!world.store.entity(&stream_key("alarm", "a")).await.unwrap().unwrap().owes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_once_that_only_waited_its_turn_is_sent_after_a_crash() {
+    let world = World { concurrency: 1, ..World::default() };
+    let running = world.start().await;
+    world.bell.script([Ring::Hang]);
+    for alarm in ["a", "b"] {
+        let body = r#"{"timer":"t","in_ms":10,"mode":"at_most_once"}"#;
+        running.tell(alarm, "set", body).await.unwrap();
+    }
+    eventually("one is sent", || world.bell.count() == 1).await;
+    running.shows("a", "rung", 1).await;
+    running.shows("b", "rung", 1).await;
+    let sent = world.bell.calls()[0].entity.id().to_string();
+    let waited = if sent == "a" { "b" } else { "a" };
+    let running = world.restart(running).await;
+    running.shows(waited, "heard", 1).await;
+    let letter = running.letter().await;
+    assert_eq!((letter.key.id().as_str(), letter.reason), (&*sent, LetterReason::OutcomeUnknown));
+    assert_eq!(world.bell.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_under_way_when_the_nodes_parts_fall_is_made_again() {
+    let world = World::default();
+    let running = world.start().await;
+    world.bell.script([Ring::Hang]);
+    running.set("a", 10).await;
+    eventually("it is sent", || world.bell.count() == 1).await;
+    // The writer falls, and everything that stands on it is started again.
+    world.store.faults().arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
+    assert!(running.caller.add("c", 1, None).await.is_err());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    running.shows("a", "heard", 1).await;
+    assert_eq!((world.bell.count(), world.bell.keys().len()), (2, 1));
 }
