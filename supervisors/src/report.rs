@@ -152,7 +152,7 @@ impl Place {
 
 fn log(supervisor: &str, event: &Event) {
     match event {
-        Event::SupervisorStarted => info!(supervisor, "supervisor started"),
+        Event::SupervisorStarted => debug!(supervisor, "supervisor started"),
         Event::ChildStarted { child, incarnation } => {
             debug!(supervisor, %child, incarnation, "child started");
         }
@@ -182,6 +182,6 @@ fn log(supervisor: &str, event: &Event) {
             info!(supervisor, %child, "significant child ended, supervisor shuts down");
         }
         Event::UnknownExit { reason } => warn!(supervisor, %reason, "unknown actor ended"),
-        Event::SupervisorStopped => info!(supervisor, "supervisor stopped"),
+        Event::SupervisorStopped => debug!(supervisor, "supervisor stopped"),
     }
 }
