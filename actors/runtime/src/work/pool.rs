@@ -122,10 +122,13 @@ impl Pool {
         }
     }
 
-    /// What a runner before this one had under way is gone with it, and is found again by a scan.
-    fn begin_anew(&self) {
+    /// What a runner before this one had under way is gone with it; whether there was any, to be
+    /// found again by a scan.
+    fn begin_anew(&self) -> bool {
         let mut queue = self.queue.lock();
+        let known = queue.known.len();
         queue.known = queue.waiting.iter().map(Job::idempotency_key).collect();
+        queue.known.len() < known
     }
 
     /// Takes an effect that has ended off; whether those that found no place may come again.
@@ -209,8 +212,9 @@ pub(crate) struct PoolRunner {
 impl PoolRunner {
     /// Carries effects out until `stopping` says so; then waits for the calls under way.
     pub(crate) async fn run(self, stopping: StopSignal) {
-        self.pool.begin_anew();
-        self.rescan.notify_one();
+        if self.pool.begin_anew() {
+            self.rescan.notify_one();
+        }
         let calls = Arc::new(Semaphore::new(self.pool.spec.concurrency));
         let mut running: JoinSet<Uuid> = JoinSet::new();
         loop {

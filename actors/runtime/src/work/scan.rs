@@ -2,8 +2,7 @@
 //!
 //! At the start, after every change of ownership, when a pool has room again and where something
 //! was left undone, all that owe effects are woken; while the node runs, those whose timer is due
-//! and not looked after. A woken entity recovers and
-//! then sees to its effects and timers itself.
+//! and not looked after. A woken entity recovers and then sees to its effects and timers itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
