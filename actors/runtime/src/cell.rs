@@ -6,7 +6,9 @@
 use std::future::Future;
 use std::marker::PhantomData;
 
+use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+use tokio::task::coop::unconstrained;
 
 /// The wake-up. It carries nothing: what there is to do stands in the mailbox.
 #[derive(Debug, Clone, Copy)]
@@ -61,12 +63,13 @@ impl<W: Worker> Actor for Cell<W> {
 /// # Errors
 /// ractor's, which an unnamed actor does not meet.
 pub fn start<W: Worker>(worker: W) -> Result<ActorRef<Ring>, SpawnErr> {
-    Cell(PhantomData).spawn_cell(worker)
+    let starting = Actor::spawn(None, Cell(PhantomData), worker);
+    // `pre_start` only hands the worker on, so one poll ends it, provided that the task that polls
+    // still may: `select!` inside waits once tokio's budget is used up. That spares the second task
+    // that `spawn_instant` takes to wait for a start.
+    let started = unconstrained(starting).now_or_never();
+    let (actor, _ended) = started.ok_or_else(|| SpawnErr::StartupFailed(WAITS.into()))??;
+    Ok(actor)
 }
 
-impl<W: Worker> Cell<W> {
-    fn spawn_cell(self, worker: W) -> Result<ActorRef<Ring>, SpawnErr> {
-        let (actor, _starting) = ractor::ActorRuntime::spawn_instant(None, self, worker)?;
-        Ok(actor)
-    }
-}
+const WAITS: &str = "a cell's start waited, which nothing in it does";

@@ -132,12 +132,12 @@ impl<K: Entity> Held for HeldCommand<K> {
         }
         let delivery = match order.origin {
             // Its command followed from a state that never was.
-            Origin::System(message) => Delivery::System(SystemDelivery {
+            Origin::System(message) => Delivery::System(Box::new(SystemDelivery {
                 wanted: Wanted::Digest(message),
                 received: order.received,
                 deadline: order.deadline,
                 reply: order.reply,
-            }),
+            })),
             Origin::Caller { .. } => Delivery::Command(order),
         };
         slot.returned.lock().push(delivery);
@@ -175,7 +175,7 @@ impl<K: Entity> Held for HeldSystem<K> {
     }
 
     fn fallen(self: Box<Self>, fall: Fall) {
-        let delivery = Delivery::System(self.delivery);
+        let delivery = Delivery::System(Box::new(self.delivery));
         if fall.decides_again() {
             self.slot.returned.lock().push(delivery);
         } else {

@@ -71,7 +71,18 @@ enum Repeat {
 }
 
 impl<K: Entity> Worker for Host<K> {
-    async fn turn(&mut self) -> Turn {
+    /// Boxed, for ractor keeps room for it in every idle cell, several times over.
+    fn turn(&mut self) -> impl Future<Output = Turn> + Send {
+        Box::pin(self.look())
+    }
+}
+
+impl<K: Entity> Host<K> {
+    pub(crate) fn new(slot: Arc<Slot<K>>, number: u64) -> Self {
+        Self { slot, number, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
+    }
+
+    async fn look(&mut self) -> Turn {
         self.started = true;
         self.slot.mailbox.silence();
         if self.life.is_none() {
@@ -79,7 +90,7 @@ impl<K: Entity> Worker for Host<K> {
         }
         let Some((shard, epoch)) = self.slot.services.lease.owned(&self.slot.key) else {
             self.fail_waiting(&Failure::NotOwner);
-            return Turn::Idle;
+            return self.leave();
         };
         if !self.bury_ended(epoch) {
             return Turn::Idle;
@@ -88,12 +99,15 @@ impl<K: Entity> Worker for Host<K> {
             if !self.slot.has_work() {
                 return if self.slot.is_drowsy() { Turn::Asleep } else { Turn::Idle };
             }
-            if let Err(failure) = self.recover(shard, epoch).await {
+            if !self.predecessor_has_ended() {
+                return Turn::Idle;
+            }
+            let recovered = self.recover(shard, epoch).await;
+            if let Err(failure) = recovered.and_then(|()| self.look_after_all()) {
                 self.slot.does(Activity::Idle);
                 self.fail_waiting(&failure);
                 return Turn::Idle;
             }
-            self.look_after_all();
         }
         self.drain();
         self.slot.decided.fetch_add(self.drained.len() as u64, Ordering::Relaxed);
@@ -106,12 +120,6 @@ impl<K: Entity> Worker for Host<K> {
         }
         self.fall_asleep()
     }
-}
-
-impl<K: Entity> Host<K> {
-    pub(crate) fn new(slot: Arc<Slot<K>>, number: u64) -> Self {
-        Self { slot, number, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
-    }
 
     /// Leaves the state with the slot and ends the cell, where that was asked for and nothing is
     /// going on.
@@ -120,11 +128,36 @@ impl<K: Entity> Host<K> {
         if busy || !self.slot.is_drowsy() {
             return Turn::Idle;
         }
-        if let Some(life) = self.life.take() {
+        if let Some(mut life) = self.life.take() {
+            life.rest();
+            self.slot.mailbox.shrink();
             self.slot.weigh(life.weight(self.slot.services.vault.as_ref()));
             *self.slot.asleep.lock() = Some(life);
         }
         Turn::Asleep
+    }
+
+    /// Of an entity that is another node's: the cell ends where that was asked for, and the state
+    /// with it, once its tickets have ended.
+    fn leave(&mut self) -> Turn {
+        let open = self.life.as_ref().map_or(0, |life| life.incarnation.open());
+        if open > 0 || self.slot.has_work() || !self.slot.is_drowsy() {
+            return Turn::Idle;
+        }
+        self.life = None;
+        Turn::Asleep
+    }
+
+    /// Whether the tickets of an earlier cell's life have ended: one that was killed leaves them
+    /// with the writer. Where they have not, the end of one wakes this host.
+    fn predecessor_has_ended(&self) -> bool {
+        let Some(life) = self.slot.incarnation.lock().clone() else { return true };
+        if life.open() == 0 {
+            return true;
+        }
+        life.host_waits();
+        // The last one may have ended between the two; then nobody is left to wake us.
+        life.open() == 0
     }
 
     /// Ends a life that has fallen, crashed or decides under an old epoch, once its tickets have
@@ -194,6 +227,7 @@ impl<K: Entity> Host<K> {
         self.drained.append(&mut self.slot.returned.lock());
         let limit = room.saturating_sub(self.drained.len());
         self.slot.mailbox.drain(limit, &mut self.drained);
+        self.tickets.reserve_exact(self.drained.len());
     }
 
     async fn decide_drained(&mut self) {
@@ -205,7 +239,7 @@ impl<K: Entity> Host<K> {
             }
             match delivery {
                 Delivery::Command(order) => self.decide_order(order).await,
-                Delivery::System(delivery) => self.serve_system(delivery),
+                Delivery::System(delivery) => self.serve_system(*delivery),
                 Delivery::View { received, deadline, reply } => {
                     self.show((received, deadline), reply);
                 }
@@ -222,9 +256,11 @@ impl<K: Entity> Host<K> {
         if let Some(life) = &self.life
             && !self.tickets.is_empty()
         {
-            life.incarnation.opened(self.tickets.len());
-            self.tickets.iter_mut().for_each(Ticket::counted);
-            self.slot.services.writer.submit(&mut self.tickets);
+            // Their room goes with them: an idle entity keeps none.
+            let mut tickets = std::mem::take(&mut self.tickets);
+            life.incarnation.opened(tickets.len());
+            tickets.iter_mut().for_each(Ticket::counted);
+            self.slot.services.writer.submit(&mut tickets);
         }
     }
 

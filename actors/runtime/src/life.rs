@@ -81,6 +81,7 @@ impl<K: Entity> Life<K> {
     ) -> Result<Box<str>, String> {
         let problem = |error: serde_json::Error| error.to_string();
         self.chained.clear();
+        self.chained.reserve_exact(decision.events.len());
         let reply = in_vault(vault, || serde_json::to_string(&decision.reply)).map_err(problem)?;
         self.groups.retain(|group| !group.is_broken() && !group.is_complete());
         let mut head = self.head;
@@ -169,6 +170,14 @@ impl<K: Entity> Life<K> {
     /// Whether no ticket is open and the state may be kept.
     pub(crate) fn is_at_rest(&self) -> bool {
         !self.crashed && self.incarnation.open() == 0 && self.incarnation.fall().is_none()
+    }
+
+    /// Lets go of what only a running entity needs. Repeats of its latest commands are found in the
+    /// command table from now on, as after a recovery.
+    pub(crate) fn rest(&mut self) {
+        self.window.clear();
+        self.groups = Vec::new();
+        self.look_up = LookUp::default();
     }
 
     /// About how much memory the state takes, in bytes: as much as its snapshot.

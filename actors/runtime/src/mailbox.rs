@@ -131,6 +131,14 @@ impl<T> Mailbox<T> {
         queue.items.len()
     }
 
+    /// Lets go of the memory that waiting items took, where none waits.
+    pub fn shrink(&self) {
+        let mut queue = self.queue.lock();
+        if queue.items.is_empty() {
+            queue.items = VecDeque::new();
+        }
+    }
+
     /// Looks at the first item that waits.
     pub fn first<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.queue.lock().items.front().map(look)

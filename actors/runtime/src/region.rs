@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coppice_core::hash::sha256;
-use coppice_core::{CommandError, EffectId, Entity, EntityId, StreamKey, TenantId};
+use coppice_core::{CommandError, EffectId, Entity, EntityId, EntityKind, StreamKey, TenantId};
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -23,6 +23,8 @@ use crate::work::message::SystemMessage;
 
 /// The entities of kind `K`.
 pub struct Region<K: Entity> {
+    /// One name for all of them.
+    kind: EntityKind,
     slots: DashMap<(TenantId, EntityId), Arc<Slot<K>>>,
     residents: AtomicUsize,
     lines: Arc<Lines<K>>,
@@ -54,6 +56,7 @@ impl<K: Entity> Region<K> {
     pub fn new(services: Arc<Services>) -> Self {
         let (slots, residents) = (DashMap::new(), AtomicUsize::new(0));
         Self {
+            kind: kind_of::<K>(),
             slots,
             residents,
             lines: Arc::new(Lines::new()),
@@ -72,7 +75,7 @@ impl<K: Entity> Region<K> {
         {
             return Err(Failure::ResidentsFull);
         }
-        let key = StreamKey::new(place.0.clone(), kind_of::<K>(), place.1.clone());
+        let key = StreamKey::new(place.0.clone(), self.kind.clone(), place.1.clone());
         let slot = self.slots.entry(place).or_insert_with(|| {
             self.residents.fetch_add(1, Ordering::Relaxed);
             Arc::new(Slot::new(key, Arc::clone(&self.services), Arc::clone(&self.lines)))
@@ -221,7 +224,7 @@ impl<K: Entity> Region<K> {
     ) -> Result<Answer, Failure> {
         let (reply, answer) = oneshot::channel();
         let system = SystemDelivery { wanted, received: Instant::now(), deadline, reply };
-        self.take_in(key.tenant(), key.id(), Delivery::System(system))?;
+        self.take_in(key.tenant(), key.id(), Delivery::System(Box::new(system)))?;
         self.wait(deadline, answer).await
     }
 

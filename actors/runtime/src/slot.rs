@@ -109,7 +109,7 @@ pub(crate) enum Wanted {
 /// What waits in a mailbox.
 pub(crate) enum Delivery<K: Entity> {
     Command(Box<Order<K>>),
-    System(SystemDelivery),
+    System(Box<SystemDelivery>),
     View { received: Instant, deadline: Instant, reply: oneshot::Sender<Result<View, Failure>> },
 }
 

@@ -31,6 +31,11 @@ impl CommandWindow {
         self.answers.get(&id)
     }
 
+    /// Forgets them all, and lets go of their memory.
+    pub(crate) fn clear(&mut self) {
+        (self.answers, self.order) = (HashMap::new(), VecDeque::new());
+    }
+
     pub(crate) fn insert(&mut self, id: CommandId, answered: Answered) {
         if self.capacity == 0 || self.answers.insert(id, answered).is_some() {
             return;

@@ -79,7 +79,8 @@ async fn a_full_mailbox_refuses_and_loses_nothing() {
         assert!(detail.contains('4'), "{detail}");
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    assert!((7..=9).contains(&accepted), "{accepted} were accepted");
+    // All may arrive before the entity takes the first: then the mailbox is all that was free.
+    assert!((5..=9).contains(&accepted), "{accepted} were accepted");
     assert_eq!(wire.value().await, accepted);
 }
 

@@ -129,6 +129,44 @@ async fn a_node_without_its_lease_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_its_entity_takes_off_while_it_waits_is_not_sent() {
+    let world = World { concurrency: 1, ..World::default() };
+    let running = world.start().await;
+    world.bell.script([Ring::Hang]);
+    // One is under way, one waits for its turn, and a third will have its turn.
+    for alarm in ["a", "b", "c"] {
+        running.set(alarm, 10).await;
+        running.shows(alarm, "rung", 1).await;
+    }
+    eventually("one is sent", || world.bell.count() == 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.tell("b", "silence", "{}").await.unwrap();
+    world.bell.let_go(1);
+    running.shows("c", "heard", 1).await;
+    assert_eq!(world.bell.count(), 2, "nobody wanted the second any more");
+    let view = running.view("b").await;
+    assert_eq!((&view["unheard"], &view["outstanding"]), (&1.into(), &0.into()));
+    // The next of the same alarm is another effect.
+    running.set("b", 10).await;
+    running.shows("b", "heard", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_its_entity_takes_off_between_two_tries_is_not_tried_again() {
+    let world = World::default();
+    let running = world.start().await;
+    world.bell.script([Ring::Unknown, Ring::Unknown]);
+    running.set("a", 10).await;
+    eventually("it is tried", || world.bell.count() == 1).await;
+    running.tell("a", "silence", "{}").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // A second try may have followed the first at once.
+    assert!(world.bell.count() <= 2, "{} tries", world.bell.count());
+    assert_eq!(running.view("a").await["outstanding"], 0);
+    assert!(running.letters().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pool_bounds_its_calls_and_one_that_hangs_holds_nobody_else_up() {
     let world = World::default();
     let running = world.start().await;

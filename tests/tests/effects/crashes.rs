@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use coppice_persistence::{LetterKind, LetterReason};
-use coppice_runtime::{Answer, Failure, RuntimeOptions};
+use coppice_runtime::{Answer, Failure, OfficeError, Request, RuntimeOptions};
 use coppice_testkit::{Point, Times};
 use coppice_tests::node::{PATIENCE, tenant};
-use coppice_tests::running::command;
+use coppice_tests::profile::PENDING_PANICS;
+use coppice_tests::running::{command, stream_key};
 
 use crate::world::{Running, World};
 
@@ -43,6 +44,35 @@ async fn the_third_crash_on_a_message_takes_it_out_of_delivery_and_the_others_go
     assert!(running.letters().await.is_empty());
     let once_more = profile(&running, "p", "crash", Some("poison")).await;
     assert_eq!(once_more, Err(Failure::Crashed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_another_entity_can_not_be_replayed_for_its_sender_knows_that_it_failed() {
+    let world = World::default();
+    let running = world.start().await;
+    let sender = stream_key("alarm", "a").stream();
+    for _ in 0..3 {
+        let crash = Request { sender: Some(sender), ..command("p", "crash", "{}", Some("poison")) };
+        running.caller.0.ask("profile", crash).await.unwrap_err();
+    }
+    let letter = running.letter().await;
+    let replayed = running.node.dead_letters().replay(&tenant(), letter.id).await;
+    assert!(matches!(replayed, Err(OfficeError::BodyNotKept)), "{replayed:?}");
+    running.node.dead_letters().discard(&tenant(), letter.id).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_pending_is_a_crash_like_any_other() {
+    let world = World::default();
+    let running = world.start().await;
+    let name = command("p", "name", r#"{"subject":"s","name":"Ada"}"#, None);
+    running.caller.0.ask("profile", name).await.unwrap();
+    let running = world.restart(running).await;
+    PENDING_PANICS.set(true);
+    assert_eq!(profile(&running, "p", "touch", None).await, Err(Failure::Crashed));
+    assert_eq!(running.node.registry().census()[2].crashes_total, 1);
+    PENDING_PANICS.set(false);
+    profile(&running, "p", "touch", None).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use coppice_core::ShardId;
-use coppice_runtime::Lease;
+use coppice_runtime::{Lease, RuntimeOptions};
 use coppice_testkit::{Action, Point, TestLease, Times};
 use coppice_tests::bell::Ring;
 use coppice_tests::node::SHARDS;
@@ -49,6 +49,24 @@ async fn a_timer_that_was_due_in_a_short_lapse_rings_once_the_lease_is_back() {
     tokio::time::sleep(Duration::from_millis(450)).await;
     lapse(&running.lease, async || tokio::time::sleep(Duration::from_millis(100)).await).await;
     eventually("it rings", || world.bell.count() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn entities_that_are_another_nodes_leave_the_memory() {
+    let options = RuntimeOptions {
+        hibernate_after: Duration::from_secs(2),
+        passivate_after: Duration::from_secs(10),
+        ..RuntimeOptions::default()
+    };
+    let world = World::new(options);
+    let running = world.start().await;
+    running.set("a", 3_600_000).await;
+    running.caller.add("c", 1, None).await.unwrap();
+    running.lease.revoke_all();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let residents: Vec<usize> =
+        running.node.registry().census().iter().map(|census| census.residents).collect();
+    assert_eq!(residents, [0, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,6 +133,7 @@ impl Books {
                 late.then_some(()).ok_or_else(|| format!("{missed:?} within its grace"))
             }
             Event::Settled(settled) => self.settle(&event.key, &settled, at.cause),
+            Event::Silenced(silenced) => Err(format!("{silenced:?}, and no client silences")),
         }
     }
 

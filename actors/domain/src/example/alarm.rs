@@ -3,7 +3,7 @@
 //! `set {"timer", "in_ms", ...}` sets a timer. When it is due the alarm rings: it calls the effect
 //! handler `bell`, and where it was told to, adds one to a counter. A timer that is found more than
 //! `grace_ms` late, after the node was down, is counted as missed and doesn't ring: that is this
-//! kind's policy for downtime.
+//! kind's policy for downtime. `silence {}` gives up the rings that nobody has answered yet.
 
 mod command;
 mod decide;
@@ -15,9 +15,9 @@ use coppice_core::{
     CommandError, Context, Decision, EffectId, EffectOutcome, Entity, Pending, TimerId, Timestamp,
 };
 
-pub use self::command::{Clear, Command, Set, Settle};
+pub use self::command::{Clear, Command, Set, Settle, Silence};
 pub use self::error::AlarmError;
-pub use self::event::{Answer, Cleared, Event, Missed, Rung, Settled, TimerSet};
+pub use self::event::{Answer, Cleared, Event, Missed, Rung, Settled, Silenced, TimerSet};
 pub use self::state::{BELL, State, View};
 
 /// The alarm kind.

@@ -68,10 +68,12 @@ impl<K: Entity> Host<K> {
     }
 
     fn quarantine_message(&self, order: &Order<K>, problem: &str, attempts: u32) {
-        let Origin::Caller { name, body, .. } = &order.origin else { return };
+        let Origin::Caller { name, body, sender } = &order.origin else { return };
         // Personal data must go with its subject's key, and a letter is under none.
-        let may_be_kept = catch_unwind(AssertUnwindSafe(|| K::subject(&order.command).is_none()));
-        let body = may_be_kept.unwrap_or(false).then(|| std::str::from_utf8(body).ok());
+        let impersonal = catch_unwind(AssertUnwindSafe(|| K::subject(&order.command).is_none()));
+        // An entity that sent it records that it failed; a replay would make that untrue.
+        let may_be_kept = sender.is_none() && impersonal.unwrap_or(false);
+        let body = may_be_kept.then(|| std::str::from_utf8(body).ok());
         self.slot.services.quarantine.put(&Undeliverable {
             key: &self.slot.key,
             message: order.id.0,

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use coppice_core::{CommandId, CorrelationId, Entity, TimerId, Timestamp};
+use coppice_core::{CommandId, CorrelationId, Entity};
 
 use super::Host;
 use crate::answer::{Answer, Failure};
@@ -71,14 +71,30 @@ fn command_of<K: Entity>(state: &K::State, message: &SystemMessage) -> Option<K:
 
 impl<K: Entity> Host<K> {
     /// Sees to everything that a state fresh from the journal owes.
-    pub(super) fn look_after_all(&mut self) {
-        let Some(life) = self.life.as_mut() else { return };
-        life.armed = None;
-        let mut after = life.after(0, &self.slot.services.quarantine);
-        // Whatever stood there before is of an older life.
-        let armed: Option<(Timestamp, TimerId)> = life.armed.clone();
-        after.next_timer = Some(armed);
-        after.start(&self.slot);
+    ///
+    /// # Errors
+    /// What to tell those that wait, where the entity's own code crashed over it.
+    pub(super) fn look_after_all(&mut self) -> Result<(), Failure> {
+        self.all_owed()?.start(&self.slot);
+        Ok(())
+    }
+
+    /// Everything that the state owes, as if it had been added just now.
+    fn all_owed(&mut self) -> Result<After, Failure> {
+        let Some(life) = self.life.as_mut() else { return Err(Failure::Conflict) };
+        let quarantine = &self.slot.services.quarantine;
+        let owed = catch_unwind(AssertUnwindSafe(|| {
+            life.armed = None;
+            let mut after = life.after(0, quarantine);
+            // Whatever stood there before is of an older life.
+            after.next_timer = Some(life.armed.clone());
+            after
+        }));
+        owed.map_err(|_panic| {
+            let nobody = CommandId(uuid::Uuid::nil());
+            let failure = self.note_crash(nobody, None, "a panic in pending");
+            failure.err().unwrap_or(Failure::Crashed)
+        })
     }
 
     /// Serves what the system itself wants.
@@ -92,10 +108,10 @@ impl<K: Entity> Host<K> {
         let message = match &delivery.wanted {
             Wanted::Wake => {
                 let answer = nothing();
-                life.armed = None;
-                let mut after = life.after(0, quarantine);
-                after.next_timer = Some(life.armed.clone());
-                return self.settle_system(delivery, Ok(answer), after);
+                return match self.all_owed() {
+                    Ok(after) => self.settle_system(delivery, Ok(answer), after),
+                    Err(failure) => delivery.answer(Err(failure)),
+                };
             }
             Wanted::Ordinal(id) => {
                 let ordinal = K::pending(&life.state).ordinal(id);

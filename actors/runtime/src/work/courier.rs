@@ -123,7 +123,10 @@ impl Courier {
         let Err(failure) = delivered else { return Try::End(Delivered::Digested) };
         match failure {
             Failure::Crashed => Try::Crashed,
-            Failure::NotOwner | Failure::ShuttingDown => Try::End(Delivered::LeftAlone),
+            // A damaged journal is for an operator; whoever starts afterwards finds what is owed.
+            Failure::NotOwner | Failure::ShuttingDown | Failure::Damaged { .. } => {
+                Try::End(Delivered::LeftAlone)
+            }
             Failure::EntityQuarantined | Failure::MessageQuarantined => {
                 Try::End(Delivered::Quarantined)
             }

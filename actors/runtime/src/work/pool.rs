@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use coppice_core::{Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey};
 use coppice_persistence::{LetterKind, LetterReason, MessageRef};
@@ -16,7 +17,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
@@ -25,6 +26,10 @@ use crate::work::courier::{Courier, Delivered};
 use crate::work::effects::{EffectCall, EffectError, EffectPool};
 use crate::work::message::{SystemMessage, effect_key};
 use crate::work::quarantine::{Quarantine, Undeliverable};
+
+/// Whatever waited longer for its turn is looked up once more before it is sent: its entity may
+/// have taken it off. What goes out at once follows its commit too closely to be worth a question.
+const ASK_AFTER: Duration = Duration::from_millis(100);
 
 /// An outstanding effect on its way out.
 #[derive(Debug, Clone)]
@@ -68,7 +73,8 @@ pub struct PoolCounters {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Job>,
+    /// With the time since when.
+    waiting: VecDeque<(Instant, Job)>,
     /// Everything in the pool: waiting or under way.
     known: BTreeSet<Uuid>,
     overflowed: bool,
@@ -117,7 +123,7 @@ impl Pool {
             return;
         }
         if queue.known.insert(job.idempotency_key()) {
-            queue.waiting.push_back(job);
+            queue.waiting.push_back((Instant::now(), job));
             self.bell.notify_one();
         }
     }
@@ -127,7 +133,7 @@ impl Pool {
     fn begin_anew(&self) -> bool {
         let mut queue = self.queue.lock();
         let known = queue.known.len();
-        queue.known = queue.waiting.iter().map(Job::idempotency_key).collect();
+        queue.known = queue.waiting.iter().map(|(_, job)| job.idempotency_key()).collect();
         queue.known.len() < known
     }
 
@@ -219,11 +225,12 @@ impl PoolRunner {
         let mut running: JoinSet<Uuid> = JoinSet::new();
         loop {
             while running.len() < self.open_max {
-                let Some(job) = self.pool.queue.lock().waiting.pop_front() else { break };
+                let next = self.pool.queue.lock().waiting.pop_front();
+                let Some((since, job)) = next else { break };
                 let (runner, calls, stop) = (self.clone(), Arc::clone(&calls), stopping.clone());
                 running.spawn(async move {
                     let key = job.idempotency_key();
-                    let work = AssertUnwindSafe(runner.carry_out(&job, &calls, stop));
+                    let work = AssertUnwindSafe(runner.carry_out(&job, since, &calls, stop));
                     if work.catch_unwind().await.is_err() {
                         error!(key = %job.key, effect = %job.id.0, "carrying out an effect crashed");
                         runner.courier.left.note(&job.key);
@@ -252,12 +259,13 @@ impl PoolRunner {
         }
     }
 
-    async fn carry_out(&self, job: &Job, calls: &Semaphore, stopping: StopSignal) {
+    async fn carry_out(&self, job: &Job, since: Instant, calls: &Semaphore, stopping: StopSignal) {
         let counted = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
-        let outcome = match self.call(job, counted, calls, stopping).await {
+        let outcome = match self.call(job, (since, counted), calls, stopping).await {
             Called::Ended(outcome) => outcome,
             Called::Left => return self.courier.left.note(&job.key),
             Called::Stopped => return,
+            Called::Withdrawn => return self.courier.attempts.forget(counted),
             Called::StartedTooOften(starts) => {
                 let detail = format!("{starts} starts ended without an outcome");
                 let reason = LetterReason::ProcessEnded;
@@ -281,7 +289,7 @@ impl PoolRunner {
     async fn call(
         &self,
         job: &Job,
-        counted: MessageRef,
+        (since, counted): (Instant, MessageRef),
         calls: &Semaphore,
         stopping: StopSignal,
     ) -> Called {
@@ -294,6 +302,11 @@ impl PoolRunner {
             let Ok(permit) = calls.acquire().await else { return Called::Stopped };
             if stopping.is_raised() {
                 return Called::Stopped;
+            }
+            if since.elapsed() > ASK_AFTER
+                && let Some(called) = self.withdrawn(job).await
+            {
+                return called;
             }
             if tries == 0 || at_most_once {
                 let Some(starts) = self.courier.attempts.count(counted).await else {
@@ -345,6 +358,19 @@ impl PoolRunner {
         }
     }
 
+    /// What an effect comes to that its entity has taken off meanwhile, or can't be asked about.
+    async fn withdrawn(&self, job: &Job) -> Option<Called> {
+        let deadline = Instant::now() + self.courier.patience;
+        let asked = self.courier.registry.effect_ordinal(&job.key, &job.id, deadline).await;
+        match asked {
+            Ok(ordinal) => (ordinal != Some(job.ordinal)).then_some(Called::Withdrawn),
+            Err(failure) => {
+                debug!(key = %job.key, effect = %job.id.0, %failure, "effect waits for its entity");
+                Some(Called::Left)
+            }
+        }
+    }
+
     async fn try_once(&self, job: &Job) -> Result<String, EffectError> {
         let spec = &self.pool.spec;
         let call = EffectCall {
@@ -374,6 +400,8 @@ enum Called {
     Left,
     /// The node goes down.
     Stopped,
+    /// Its entity doesn't want it any more.
+    Withdrawn,
     /// Too many lives of the node began it and recorded no outcome.
     StartedTooOften(u32),
 }
@@ -382,8 +410,8 @@ enum Called {
 fn outcome_of(
     error: EffectError,
     unsure: bool,
-    again: Option<std::time::Duration>,
-) -> Result<std::time::Duration, EffectOutcome> {
+    again: Option<Duration>,
+) -> Result<Duration, EffectOutcome> {
     let (code, detail) = match error {
         EffectError::Refused { code, detail } => (code, detail),
         EffectError::NotSent { detail } | EffectError::Unknown { detail } => match again {

@@ -37,6 +37,11 @@ pub struct Clear {
     pub timer: String,
 }
 
+/// Gives up every ring that has not been answered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Silence {}
+
 /// What became of a ring's effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settle {
@@ -53,6 +58,8 @@ pub enum Command {
     Set(Set),
     /// `clear`
     Clear(Clear),
+    /// `silence`
+    Silence(Silence),
     /// A timer is due; only the system says so.
     Ring {
         /// Which.
@@ -68,6 +75,7 @@ pub(super) fn parse(name: &str, body: &[u8]) -> Result<Command, CommandError> {
     match name {
         "set" => Ok(Command::Set(parse_body(body)?)),
         "clear" => Ok(Command::Clear(parse_body(body)?)),
+        "silence" => Ok(Command::Silence(parse_body(body)?)),
         other => Err(CommandError::UnknownCommand(other.to_owned())),
     }
 }

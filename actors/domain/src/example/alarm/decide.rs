@@ -1,10 +1,10 @@
 //! What an alarm answers.
 
-use coppice_core::{Decision, TimerId, Timestamp};
+use coppice_core::{Decision, EffectId, TimerId, Timestamp};
 
 use super::command::{Command, Set};
 use super::error::{AlarmError, NAME_BYTES_MAX, TIMERS_MAX};
-use super::event::{Cleared, Event, Missed, Rung, Settled, TimerSet};
+use super::event::{Cleared, Event, Missed, Rung, Settled, Silenced, TimerSet};
 use super::state::{State, View, evolve};
 
 pub(super) fn decide(
@@ -18,6 +18,12 @@ pub(super) fn decide(
             let timer = TimerId(clear.timer.as_str().into());
             state.pending.timer(&timer).ok_or(AlarmError::NotSet)?;
             Event::Cleared(Cleared { timer })
+        }
+        Command::Silence(_) => {
+            let owed = state.pending.added_since(0).map(|owed| owed.id.clone());
+            let effects: Vec<EffectId> = owed.collect();
+            (!effects.is_empty()).then_some(()).ok_or(AlarmError::Silent)?;
+            Event::Silenced(Silenced { effects })
         }
         Command::Ring { timer, due } => ring(state, timer, *due, now),
         Command::Settle(settle) => {
@@ -56,7 +62,7 @@ fn ring(state: &State, timer: &TimerId, due: Timestamp, now: Timestamp) -> Event
 
 #[cfg(test)]
 mod tests {
-    use coppice_core::{DomainEvent, EffectId, EffectMode, EffectOutcome, Entity};
+    use coppice_core::{DomainEvent, EffectMode, EffectOutcome, Entity};
 
     use super::super::{Alarm, Clear};
     use super::*;
@@ -111,6 +117,16 @@ mod tests {
             assert_eq!((view.missed, view.rung), (missed, 1 - missed));
             assert_eq!(view.outstanding as u64, 1 - missed);
         }
+    }
+
+    #[test]
+    fn given_rings_that_wait_when_silenced_then_nothing_is_owed_and_they_are_unheard() {
+        let silence = Command::Silence(super::super::Silence {});
+        assert_eq!(decide(&State::default(), &silence, NOW), Err(AlarmError::Silent));
+        let state = told(State::default(), &set("tea", 5, None, Some("cups")), NOW);
+        let due = state.pending.wake_at().unwrap();
+        let view = told(told(state, &ring("tea", due), due), &silence, due).view();
+        assert_eq!((view.rung, view.unheard, view.outstanding), (1, 2, 0));
     }
 
     #[test]

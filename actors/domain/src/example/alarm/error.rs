@@ -22,17 +22,21 @@ pub enum AlarmError {
     /// There is no timer of that name.
     #[error("there is no such timer")]
     NotSet,
+    /// Every ring has been answered.
+    #[error("no ring waits for an answer")]
+    Silent,
 }
 
 impl Rejection for AlarmError {
     const CODES: &'static [&'static str] =
-        &["alarm_full", "alarm_timer_name", "alarm_timer_not_set"];
+        &["alarm_full", "alarm_timer_name", "alarm_timer_not_set", "alarm_silent"];
 
     fn code(&self) -> &'static str {
         match self {
             Self::TooMany => "alarm_full",
             Self::Name => "alarm_timer_name",
             Self::NotSet => "alarm_timer_not_set",
+            Self::Silent => "alarm_silent",
         }
     }
 }

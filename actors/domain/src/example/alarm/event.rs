@@ -62,6 +62,13 @@ pub struct Settled {
     pub answer: Answer,
 }
 
+/// `alarm.silenced.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silenced {
+    /// The effects that nobody wants any more.
+    pub effects: Vec<EffectId>,
+}
+
 /// An alarm's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -75,6 +82,8 @@ pub enum Event {
     Missed(Missed),
     /// An effect of a ring has ended.
     Settled(Settled),
+    /// Rings that had not been answered were given up.
+    Silenced(Silenced),
 }
 
 const TIMER_SET: &str = "alarm.timer_set.v1";
@@ -82,6 +91,7 @@ const CLEARED: &str = "alarm.cleared.v1";
 const RUNG: &str = "alarm.rung.v1";
 const MISSED: &str = "alarm.missed.v1";
 const SETTLED: &str = "alarm.settled.v1";
+const SILENCED: &str = "alarm.silenced.v1";
 
 impl DomainEvent for Event {
     fn event_type(&self) -> &'static str {
@@ -91,6 +101,7 @@ impl DomainEvent for Event {
             Self::Rung(_) => RUNG,
             Self::Missed(_) => MISSED,
             Self::Settled(_) => SETTLED,
+            Self::Silenced(_) => SILENCED,
         }
     }
 
@@ -101,6 +112,7 @@ impl DomainEvent for Event {
             Self::Rung(event) => serde_json::to_string(event),
             Self::Missed(event) => serde_json::to_string(event),
             Self::Settled(event) => serde_json::to_string(event),
+            Self::Silenced(event) => serde_json::to_string(event),
         }
     }
 
@@ -111,6 +123,7 @@ impl DomainEvent for Event {
             RUNG => serde_json::from_str(payload).map(Self::Rung),
             MISSED => serde_json::from_str(payload).map(Self::Missed),
             SETTLED => serde_json::from_str(payload).map(Self::Settled),
+            SILENCED => serde_json::from_str(payload).map(Self::Silenced),
             other => return Err(DecodeError::UnknownType(other.to_owned())),
         };
         event.map_err(DecodeError::payload(event_type))

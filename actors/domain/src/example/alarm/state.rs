@@ -127,6 +127,11 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
             state.settings.remove(&missed.timer);
             state.missed += 1;
         }
+        Event::Silenced(silenced) => {
+            for effect in &silenced.effects {
+                state.unheard += u64::from(state.pending.remove_effect(effect));
+            }
+        }
         Event::Settled(settled) => {
             state.pending.remove_effect(&settled.effect);
             match settled.answer {
