@@ -1,6 +1,10 @@
-//! The mailbox alone: tell and ask at 64 concurrent callers, beside plain ractor in the same run.
+//! The mailbox alone: tell and ask at 64 concurrent callers, beside plain ractor, kameo and a bare
+//! tokio task with its channel in the same run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step ends the run")]
+
+#[path = "mailbox/peers.rs"]
+mod peers;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +13,7 @@ use coppice_bench::{Row, Size, print_ratio};
 use coppice_runtime::cell::{self, Ring, Turn, Worker};
 use coppice_runtime::mailbox::{Bell, Mailbox};
 use coppice_runtime::task;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::ActorRef;
 use tokio::sync::{Notify, oneshot};
 
 const CALLERS: usize = 64;
@@ -66,38 +70,16 @@ impl Doorbell {
     }
 }
 
-struct Plain;
-
-enum PlainMessage {
-    Tell(u64),
-    Ask(u64, RpcReplyPort<u64>),
-    Done(Arc<Notify>),
-}
-
-impl Actor for Plain {
-    type Msg = PlainMessage;
-    type State = u64;
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<u64, ActorProcessingErr> {
-        Ok(0)
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Self::Msg>,
-        message: PlainMessage,
-        sum: &mut u64,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            PlainMessage::Tell(n) => *sum = sum.wrapping_add(n),
-            PlainMessage::Ask(n, reply) => {
-                *sum = sum.wrapping_add(n);
-                reply.send(*sum)?;
-            }
-            PlainMessage::Done(done) => done.notify_one(),
-        }
-        Ok(())
+/// Has as many callers as there are ask their share of `count`, and waits for them.
+async fn callers<H, F>(handle: &H, count: usize, ask: impl Fn(H, u64) -> F)
+where
+    H: Clone,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let share = (count / CALLERS) as u64;
+    let asking: Vec<_> = (0..CALLERS).map(|_| task::spawn(ask(handle.clone(), share))).collect();
+    for caller in asking {
+        caller.await.unwrap();
     }
 }
 
@@ -113,77 +95,47 @@ async fn tells_doorbell(row: &mut Row, count: usize) {
     bell.cell.stop(None);
 }
 
-async fn tells_plain(row: &mut Row, count: usize) {
-    let done = Arc::new(Notify::new());
-    let (actor, _) = Actor::spawn(None, Plain, ()).await.unwrap();
-    let started = Instant::now();
-    for n in 0..count as u64 {
-        actor.cast(PlainMessage::Tell(n)).unwrap();
-    }
-    actor.cast(PlainMessage::Done(Arc::clone(&done))).unwrap();
-    done.notified().await;
-    row.nanos(count, started.elapsed());
-    actor.stop(None);
-}
-
 async fn asks_doorbell(row: &mut Row, count: usize) {
     let bell = Doorbell::start();
     let started = Instant::now();
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|_| {
-            let bell = bell.clone();
-            task::spawn(async move {
-                for n in 0..(count / CALLERS) as u64 {
-                    let (reply, answer) = oneshot::channel();
-                    bell.send(Message::Ask(n, reply));
-                    answer.await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
+    callers(&bell, count, |bell, share| async move {
+        for n in 0..share {
+            let (reply, answer) = oneshot::channel();
+            bell.send(Message::Ask(n, reply));
+            answer.await.unwrap();
+        }
+    })
+    .await;
     row.nanos(count, started.elapsed());
     bell.cell.stop(None);
-}
-
-async fn asks_plain(row: &mut Row, count: usize) {
-    let (actor, _) = Actor::spawn(None, Plain, ()).await.unwrap();
-    let started = Instant::now();
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|_| {
-            let actor = actor.clone();
-            task::spawn(async move {
-                for n in 0..(count / CALLERS) as u64 {
-                    ractor::call!(actor, |reply| PlainMessage::Ask(n, reply)).unwrap();
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    row.nanos(count, started.elapsed());
-    actor.stop(None);
 }
 
 #[tokio::main]
 async fn main() {
     let size = Size::from_arguments();
-    let mut tell = Row::new("tell, doorbell mailbox", "ns");
-    let mut tell_plain = Row::new("tell, plain ractor", "ns");
-    let mut ask = Row::new("ask at 64 concurrent, doorbell mailbox", "ns");
-    let mut ask_plain = Row::new("ask at 64 concurrent, plain ractor", "ns");
+    let row = |what: &str| Row::new(what, "ns");
+    let mut tell = row("tell, doorbell mailbox");
+    let mut tell_peers =
+        ["plain ractor", "kameo", "tokio task"].map(|peer| row(&format!("tell, {peer}")));
+    let mut ask = row("ask at 64 concurrent, doorbell mailbox");
+    let mut ask_peers = ["plain ractor", "kameo", "tokio task"]
+        .map(|peer| row(&format!("ask at 64 concurrent, {peer}")));
+    let (tells, asks) = (size.operations(2_000_000), size.operations(1_000_000));
     for _ in 0..size.runs() {
-        tells_doorbell(&mut tell, size.operations(2_000_000)).await;
-        tells_plain(&mut tell_plain, size.operations(2_000_000)).await;
-        asks_doorbell(&mut ask, size.operations(1_000_000)).await;
-        asks_plain(&mut ask_plain, size.operations(1_000_000)).await;
+        tells_doorbell(&mut tell, tells).await;
+        peers::tells_ractor(&mut tell_peers[0], tells).await;
+        peers::tells_kameo(&mut tell_peers[1], tells).await;
+        peers::tells_tokio(&mut tell_peers[2], tells).await;
+        asks_doorbell(&mut ask, asks).await;
+        peers::asks_ractor(&mut ask_peers[0], asks).await;
+        peers::asks_kameo(&mut ask_peers[1], asks).await;
+        peers::asks_tokio(&mut ask_peers[2], asks).await;
     }
-    for row in [&tell, &tell_plain, &ask, &ask_plain] {
-        row.print();
+    for (ours, peers) in [(&tell, &tell_peers), (&ask, &ask_peers)] {
+        ours.print();
+        for peer in peers {
+            peer.print();
+            print_ratio("  of it", ours, peer);
+        }
     }
-    print_ratio("tell against plain ractor", &tell, &tell_plain);
-    print_ratio("ask against plain ractor", &ask, &ask_plain);
 }
