@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use coppice_persistence::Store;
 use coppice_runtime::supervisors::{ChildState, ExitReason, Outcome};
 use coppice_runtime::task::spawn;
 use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock};
@@ -141,4 +142,32 @@ async fn an_entity_with_tickets_on_both_sides_of_a_crash_of_the_writer_is_served
     let stopping = tokio::time::Instant::now();
     assert_eq!(node.shutdown(PATIENCE).await, Outcome::Shutdown);
     assert!(stopping.elapsed() < Duration::from_secs(1), "took {:?}", stopping.elapsed());
+}
+
+/// A ticket holds its entity, which holds the node, which holds the writer's intake: whoever drops
+/// the node with tickets in there must not keep all of it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_ended_with_tickets_waiting_leaves_nothing_in_memory() {
+    for grace in [None, Some(Duration::from_millis(5))] {
+        let store = Arc::new(MemoryStore::default());
+        let (clock, options) = (Arc::new(SystemClock), RuntimeOptions::default());
+        let (node, caller) = run(Arc::clone(&store) as Arc<dyn Store>, clock, options, None).await;
+        let hold = store.faults().hold(Point::BeforeAppend, Times::Always);
+        let add = |caller: Caller| spawn(async move { caller.add("x", 1, None).await });
+        let first = add(caller.clone());
+        hold.reached(1).await;
+        let second = add(caller.clone());
+        eventually("the second waits for the first", || node.writer().waiting() > 0).await;
+        match grace {
+            None => node.abort(),
+            Some(grace) => assert_eq!(node.shutdown(grace).await, Outcome::Killed),
+        }
+        // Nobody knows what became of them, and they are told so before their deadline.
+        let ended = tokio::time::Instant::now();
+        assert_eq!(first.await.unwrap(), Err(Failure::TimedOut));
+        assert_eq!(second.await.unwrap(), Err(Failure::TimedOut));
+        assert!(ended.elapsed() < PATIENCE / 2, "after {:?}", ended.elapsed());
+        drop((caller, hold));
+        eventually("nothing holds its store", || Arc::strong_count(&store) == 1).await;
+    }
 }

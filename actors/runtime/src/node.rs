@@ -210,7 +210,7 @@ impl NodeBuilder {
     }
 }
 
-/// A running node.
+/// A running node. Dropping it ends it at once.
 #[derive(Debug)]
 pub struct Node {
     registry: Registry,
@@ -268,18 +268,23 @@ impl Node {
         self.tree.request_shutdown();
         if timeout(grace, self.tree.outcome()).await.is_err() {
             warn!("node did not stop in time, what is open is left");
-            self.services.closing.store(true, Ordering::Relaxed);
-            self.registry.stop();
             return Outcome::Killed;
         }
-        self.registry.stop();
         self.tree.outcome().await
     }
 
     /// Ends at once, in the middle of whatever is going on, as a crash would: for tests.
     pub fn abort(self) {
+        drop(self);
+    }
+}
+
+/// Whichever way it ends, nothing of it stays in memory: the tree goes with its field, and this
+/// ends what the tree doesn't hold. A cell may have its turn yet; it finds the writer closed.
+impl Drop for Node {
+    fn drop(&mut self) {
         self.services.closing.store(true, Ordering::Relaxed);
-        drop(self.tree);
         self.registry.stop();
+        self.services.writer.close();
     }
 }

@@ -41,6 +41,8 @@ pub struct WriterCounters {
 #[derive(Debug, Default)]
 struct Intake {
     tickets: Mutex<Vec<Ticket>>,
+    /// Set under the lock of the tickets: none joins them after.
+    closed: AtomicBool,
     bell: Notify,
     running: AtomicBool,
     degraded: AtomicBool,
@@ -72,9 +74,28 @@ impl WriterHandle {
                 group.arrive(self);
             }
         }
+        let mut waiting = self.intake.tickets.lock();
+        if self.intake.closed.load(Ordering::Relaxed) {
+            drop(waiting);
+            return tickets.clear();
+        }
         self.intake.counters.submitted.fetch_add(tickets.len() as u64, Ordering::Relaxed);
-        self.intake.tickets.lock().append(tickets);
+        waiting.append(tickets);
+        drop(waiting);
         self.intake.bell.notify_one();
+    }
+
+    /// Drops what waits and whatever comes: the node has ended, and no writer follows. A ticket
+    /// holds its entity, which holds the node and with it this handle, so what stayed here would
+    /// keep the whole node in memory, and its callers waiting.
+    pub(crate) fn close(&self) {
+        let left = {
+            let mut waiting = self.intake.tickets.lock();
+            self.intake.closed.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *waiting)
+        };
+        // Not under the lock: each tells its entity.
+        drop(left);
     }
 
     /// Has the writer look again: a link group broke.

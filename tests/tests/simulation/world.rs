@@ -42,20 +42,35 @@ pub(crate) fn run(seed: u64, planted: Planted, keeps_lines: bool) -> Report {
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing");
-    runtime.block_on(async {
+    let outside = Outside::seeded(seed ^ 0x00b0_0b1e);
+    let sim = runtime.block_on(async {
         let sim = Arc::new(Sim::new(keeps_lines));
-        let outside = Outside::seeded(seed ^ 0x00b0_0b1e);
         let live = live(seed, &sim, &outside, planted);
         if timeout(RUN_MAX, Box::pin(live)).await.is_err() {
             sim.blame("the run hangs".to_owned());
         }
-        let events = sim.database.look(<[_]>::len);
-        let verdict = sim.verdict();
-        let mut trace = sim.trace();
-        let lines = trace.take_lines();
-        let (hash, steps) = (trace.hash(), trace.steps());
-        Report { verdict, trace: hash, steps, events, calls: outside.count(), lines }
-    })
+        sim
+    });
+    // Its tasks go with it.
+    drop(runtime);
+    report(&sim, &outside)
+}
+
+fn report(sim: &Arc<Sim>, outside: &Outside) -> Report {
+    let events = sim.database.look(<[_]>::len);
+    let verdict = sim.verdict().and_then(|()| nothing_outlives(sim));
+    let mut trace = sim.trace();
+    let lines = trace.take_lines();
+    let (hash, steps) = (trace.hash(), trace.steps());
+    Report { verdict, trace: hash, steps, events, calls: outside.count(), lines }
+}
+
+/// Every node holds the run, so one that is still in memory shows here.
+fn nothing_outlives(sim: &Arc<Sim>) -> Result<(), String> {
+    match Arc::strong_count(sim) - 1 {
+        0 => Ok(()),
+        kept => Err(format!("the run is over and still held in {kept} places")),
+    }
 }
 
 async fn live(seed: u64, sim: &Arc<Sim>, outside: &Outside, planted: Planted) {
