@@ -12,7 +12,7 @@ use coppice_runtime::task::spawn;
 use coppice_runtime::{Failure, Node, RuntimeOptions, SystemClock};
 use coppice_testkit::{Action, MemoryStore, Point, Times, read_whole_journal};
 use coppice_tests::node::{Caller, PATIENCE, value};
-use coppice_tests::running::{eventually, run};
+use coppice_tests::running::{command, eventually, run};
 
 async fn start(store: &MemoryStore) -> (Node, Caller) {
     run(Arc::new(store.clone()), Arc::new(SystemClock), RuntimeOptions::default(), None).await
@@ -93,6 +93,28 @@ async fn a_stop_commits_what_was_taken_in_and_takes_nothing_in_after() {
     let journal = read_whole_journal(&store).await.unwrap();
     let of_x = journal.iter().filter(|event| event.key.id().as_str() == "x").count();
     assert_eq!(of_x, 11);
+}
+
+/// A command that is looked up in the store is in no mailbox and not with the writer.
+#[tokio::test(start_paused = true)]
+async fn a_stop_answers_a_command_that_is_being_looked_up_and_what_waits_behind_it() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    let hold = store.faults().hold(Point::Commands, Times::Always);
+    let ask = |name: &'static str, key: Option<&'static str>| {
+        let registry = caller.0.clone();
+        spawn(async move { registry.ask("profile", command("p", name, "{}", key)).await })
+    };
+    let asked = [ask("touch", Some("k")), ask("touch", None)];
+    hold.reached(1).await;
+    let stopping = spawn(node.shutdown(PATIENCE));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!stopping.is_finished());
+    hold.release();
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(stopping.await.unwrap(), Outcome::Shutdown);
 }
 
 #[tokio::test(start_paused = true)]

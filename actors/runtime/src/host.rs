@@ -109,9 +109,10 @@ impl<K: Entity> Host<K> {
                 return Turn::Idle;
             }
         }
+        // Before it leaves the mailbox: a stop looks at both.
+        self.slot.does(Activity::Deciding);
         self.drain();
         self.slot.decided.fetch_add(self.drained.len() as u64, Ordering::Relaxed);
-        self.slot.does(Activity::Deciding);
         self.decide_drained().await;
         self.submit();
         self.slot.does(Activity::Idle);

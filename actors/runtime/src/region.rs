@@ -286,7 +286,7 @@ impl<K: Entity> KindPort for Region<K> {
     }
 
     fn is_idle(&self) -> bool {
-        self.slots.iter().all(|slot| !slot.has_work())
+        self.slots.iter().all(|slot| !slot.has_work() && !slot.is_busy())
     }
 
     fn reopen(&self) {

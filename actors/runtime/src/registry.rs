@@ -103,7 +103,7 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     /// Looks after the entities, now and then.
     fn keep(&self) {}
 
-    /// Whether no entity has anything to decide.
+    /// Whether no entity has anything to decide, or is at it.
     fn is_idle(&self) -> bool {
         true
     }

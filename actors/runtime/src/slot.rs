@@ -37,6 +37,9 @@ use crate::work::quarantine::Quarantine;
 use crate::work::timers::Timers;
 use crate::writer::WriterHandle;
 
+/// [`Activity::Idle`] as it is kept.
+const IDLE: u8 = 0;
+
 /// What every entity of a node shares.
 pub struct Services {
     /// The database.
@@ -322,19 +325,24 @@ impl<K: Entity> Slot<K> {
     /// Notes what the cell does from now on.
     pub(crate) fn does(&self, activity: Activity) {
         let code = match activity {
-            Activity::Idle => 0,
+            Activity::Idle => IDLE,
             Activity::Recovering => 1,
             Activity::Deciding => 2,
             Activity::LookingUp => 3,
         };
         self.activity_since.store(self.lines.now(), Ordering::Relaxed);
-        self.activity.store(code, Ordering::Relaxed);
+        self.activity.store(code, Ordering::Release);
+    }
+
+    /// Whether the cell has something in its hands, which then is in no mailbox any more.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.activity.load(Ordering::Acquire) != IDLE
     }
 
     /// What the cell does, and for how long.
     pub(crate) fn activity(&self) -> (Activity, Duration) {
         let activity = match self.activity.load(Ordering::Relaxed) {
-            0 => Activity::Idle,
+            IDLE => Activity::Idle,
             1 => Activity::Recovering,
             2 => Activity::Deciding,
             _ => Activity::LookingUp,
@@ -426,6 +434,8 @@ impl<K: Entity> Slot<K> {
                 self.lines.is_cold(self);
             }
         }
+        // What it had in its hands is back in the mailbox.
+        self.does(Activity::Idle);
         self.mailbox.silence();
         if self.has_work() {
             self.ring();

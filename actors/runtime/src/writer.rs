@@ -127,13 +127,13 @@ impl WriterHandle {
         &self.intake.counters
     }
 
-    /// Whether a writer is there and every ticket that was handed in has ended.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    /// How many tickets were handed in, where every one of them has ended.
+    pub(crate) fn settled(&self) -> Option<u64> {
         let counters = &self.intake.counters;
         let ended =
-            counters.committed.load(Ordering::Relaxed) + counters.fallen.load(Ordering::Relaxed);
-        counters.submitted.load(Ordering::Relaxed) <= ended
+            counters.committed.load(Ordering::Acquire) + counters.fallen.load(Ordering::Acquire);
+        let submitted = counters.submitted.load(Ordering::Acquire);
+        (submitted <= ended).then_some(submitted)
     }
 
     /// Whether a writer is there.
@@ -252,7 +252,6 @@ impl Writer {
     }
 
     fn fall(&self, ticket: Ticket, fall: Fall) {
-        self.intake.counters.fallen.fetch_add(1, Ordering::Relaxed);
         if let Some(group) = &ticket.link {
             group.leave();
             if !fall.decides_again() {
@@ -260,6 +259,8 @@ impl Writer {
             }
         }
         ticket.drop_with(fall);
+        // Only now: its command is back with its entity.
+        self.intake.counters.fallen.fetch_add(1, Ordering::Release);
     }
 
     async fn commit(&mut self, batch: Batch) {

@@ -15,7 +15,7 @@ use crate::registry::{KindPort, Registry};
 use crate::slot::Services;
 use crate::subscription::Subscription;
 use crate::work::{BACKOFF, Work};
-use crate::writer::Writer;
+use crate::writer::{Writer, WriterHandle};
 
 /// Crashes of the node's own parts within [`PERIOD`] that it puts up with. One is chance, a second
 /// its echo; a node whose parts fall more often serves nobody and had better be started anew.
@@ -188,7 +188,15 @@ async fn keep(services: &Services, port: &dyn KindPort, stopping: StopSignal) {
     }
     services.closing.store(true, Ordering::Relaxed);
     // Without a writer nothing that waits is going to end.
-    while services.writer.is_running() && !(port.is_idle() && services.writer.is_idle()) {
+    while services.writer.is_running() && !is_drained(&services.writer, port) {
         tokio::time::sleep(DRAIN_EVERY).await;
     }
+}
+
+/// Whether nothing is left to be decided or committed. Work goes from the entities to the writer,
+/// and back where a ticket falls: only if the writer was handed nothing between two looks at it was
+/// there nothing in its hands when the entities were looked at.
+fn is_drained(writer: &WriterHandle, port: &dyn KindPort) -> bool {
+    let before = writer.settled();
+    before.is_some() && port.is_idle() && writer.settled() == before
 }
