@@ -21,10 +21,11 @@ pub mod retry;
 pub mod scan;
 pub mod timers;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_supervisors::{Backoff, ChildSpec, Shutdown, SupervisorSpec};
+use coppice_supervisors::{Backoff, ChildSpec, Shutdown, StopSignal, SupervisorSpec};
 use tokio::sync::Notify;
 
 use self::attempts::AttemptsHandle;
@@ -36,10 +37,14 @@ use self::scan::Scanner;
 use crate::node::{group, unfailing};
 use crate::registry::Registry;
 use crate::slot::Services;
+use crate::writer::WriterHandle;
 
 /// What a part of the node is restarted with after a crash: fast at first, for it is likely chance.
 pub(crate) const BACKOFF: Backoff =
     Backoff::exponential(Duration::from_millis(50), Duration::from_secs(5));
+
+/// How often work that is to stop looks whether it still has a writer.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// What the tasks behind all this share.
 pub(crate) struct Work {
@@ -101,9 +106,10 @@ impl Work {
                 starts_max: options.effect_starts_max,
                 open_max: options.pool_open_max,
             };
+            let services = Arc::clone(&self.services);
             let task = ChildSpec::task(pool.spec().name, move |context| {
-                let running = runner.clone().run(context.stop);
-                unfailing(running)
+                let running = runner.clone().run(context.stop.clone());
+                unfailing(unless_in_vain(running, context.stop, services.writer.clone()))
             });
             // Calls under way may still bring their outcomes home; what isn't done by then is owed
             // still and comes again with the next start.
@@ -128,11 +134,31 @@ impl Work {
         let (services, courier) = (Arc::clone(&self.services), self.courier.clone());
         let timers = ChildSpec::task("timers", move |context| {
             let clock = Arc::clone(&services.clock);
-            let firing = services.timers.clone().run(clock, courier.clone(), context.stop);
-            unfailing(firing)
+            let firing = services.timers.clone().run(clock, courier.clone(), context.stop.clone());
+            unfailing(unless_in_vain(firing, context.stop, services.writer.clone()))
         });
         group("schedulers")
             .child(timers.shutdown(Shutdown::Timeout(self.grace)).backoff(BACKOFF))
             .child(scans.backoff(BACKOFF))
+    }
+}
+
+/// Cuts work off that is told to stop and can't bring anything home: without a writer no outcome is
+/// recorded, and the next writer starts only once everything that stood on this one has ended.
+async fn unless_in_vain(
+    work: impl Future<Output = ()>,
+    stopping: StopSignal,
+    writer: WriterHandle,
+) {
+    let in_vain = async {
+        stopping.raised().await;
+        while writer.is_running() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = work => {}
+        () = in_vain => {}
     }
 }
