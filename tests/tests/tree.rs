@@ -166,6 +166,22 @@ async fn an_entity_with_tickets_on_both_sides_of_a_crash_of_the_writer_is_served
     assert!(stopping.elapsed() < Duration::from_secs(1), "took {:?}", stopping.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_undecided_where_a_node_ends_is_told_so_at_once() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    let hold = store.faults().hold(Point::Entity, Times::Always);
+    let asked = {
+        let caller = caller.clone();
+        spawn(async move { caller.add("x", 1, None).await })
+    };
+    hold.reached(1).await;
+    let ended = tokio::time::Instant::now();
+    node.abort();
+    assert_eq!(asked.await.unwrap(), Err(Failure::ShuttingDown));
+    assert!(ended.elapsed() < Duration::from_secs(1), "after {:?}", ended.elapsed());
+}
+
 /// A ticket holds its entity, which holds the node, which holds the writer's intake: whoever drops
 /// the node with tickets in there must not keep all of it.
 #[tokio::test(start_paused = true)]

@@ -106,10 +106,21 @@ impl<T> Mailbox<T> {
         queue.closed
     }
 
+    /// Closes the mailbox for good; what waited in it.
+    pub fn close(&self) -> VecDeque<T> {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        std::mem::take(&mut queue.items)
+    }
+
     /// Puts items back at the front, in their order. They were admitted before, so the capacity
-    /// does not apply to them. It rings no bell: whoever gives back is awake and knows.
+    /// does not apply to them. It rings no bell: whoever gives back is awake and knows. A closed
+    /// mailbox keeps nothing.
     pub fn give_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut queue = self.queue.lock();
+        if queue.closed {
+            return;
+        }
         items.rev().for_each(|item| queue.items.push_front(item));
     }
 
@@ -174,6 +185,15 @@ mod tests {
         assert!(mailbox.close_if_empty());
         assert!(matches!(mailbox.push("late"), Err(Refused::Closed("late"))));
         assert!(matches!(mailbox.push_over("late"), Err(Refused::Closed("late"))));
+        assert!(mailbox.is_empty());
+    }
+
+    #[test]
+    fn a_mailbox_that_is_closed_hands_out_what_waited_and_takes_nothing_back() {
+        let mailbox = Mailbox::new(2);
+        drop(mailbox.push("waits"));
+        assert_eq!(mailbox.close(), ["waits"]);
+        mailbox.give_back(["late"].into_iter());
         assert!(mailbox.is_empty());
     }
 

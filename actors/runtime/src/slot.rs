@@ -298,11 +298,15 @@ impl<K: Entity> Slot<K> {
         }
     }
 
-    /// Ends the cell for good; what waits is dropped, and its callers learn nothing.
+    /// Ends the cell for good. What waits was never decided, or fell: its callers are told so, or
+    /// they would wait for it until their deadlines.
     pub(crate) fn stop(&self) {
         if let Some(actor) = &self.cell.lock().actor {
             actor.stop(None);
         }
+        let returned = std::mem::take(&mut *self.returned.lock());
+        let waiting = returned.into_iter().chain(self.mailbox.close());
+        waiting.for_each(|delivery| delivery.fail(Failure::ShuttingDown));
     }
 
     /// How warm it is.
