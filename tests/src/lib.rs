@@ -5,6 +5,7 @@
 
 pub mod bell;
 pub mod clients;
+pub mod inspection;
 pub mod node;
 pub mod profile;
 pub mod running;

@@ -13,6 +13,7 @@ use coppice_persistence::{PostgresOptions, SqlStore, SqliteOptions, Store};
 use coppice_testkit::postgres::{self, PostgresServer, StopMode};
 use coppice_testkit::{Checker, Client, Random, Sandbox, binary, read_whole_journal};
 use coppice_tests::clients::Clients;
+use coppice_tests::inspection;
 use coppice_tests::node::{route, tenant};
 
 const CLIENTS: u32 = 24;
@@ -106,7 +107,7 @@ async fn postgresql_itself_is_stopped_and_started_under_load() {
     let mut sandbox = Sandbox::builder(binary()).database(&url).start().await.unwrap();
     let process = sandbox.process_id();
     let client = Client::new(sandbox.url(), sandbox.key());
-    let clients = Clients::start(client, CLIENTS, COUNTERS, seed);
+    let clients = Clients::start(client.clone(), CLIENTS, COUNTERS, seed);
     for _ in 0..kills().div_ceil(4) {
         clients.progress(1 + random.below(150)).await;
         let mode = if random.chance(500) { StopMode::Immediate } else { StopMode::Fast };
@@ -115,5 +116,10 @@ async fn postgresql_itself_is_stopped_and_started_under_load() {
     }
     clients.progress(100).await;
     assert_eq!(sandbox.process_id(), process, "the node lived through all of it");
+    // No supervisor had anything to do: a store that is away is waited out where it is missed.
+    let look = inspection::tree(&client).await;
+    let fallen = inspection::fallen(&look);
+    assert!(fallen.is_empty(), "{fallen:?}\n{}", sandbox.log_tail());
+    assert!(look["writer"]["store_retries_total"] != 0, "the store was missed: {look}");
     check(&mut sandbox, clients, Some(&url)).await;
 }
