@@ -1,5 +1,8 @@
 //! Effects of the real binary, seen from the other side: through kills and pauses, every ring is
 //! heard under its key, and an operator sees and decides what is left.
+//!
+//! `COPPICE_TEST_SUSPENDED_S` sets for how many seconds a process is suspended (3), `SIM_SEED`
+//! repeats a run's choices.
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 #![expect(clippy::print_stdout, reason = "seeds belong to the test's output")]
@@ -9,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coppice_testkit::receiver::Received;
 use coppice_testkit::{Random, Receiver, Sandbox, binary};
+use coppice_tests::inspection;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -72,6 +76,11 @@ fn seed() -> u64 {
     };
     println!("SIM_SEED={seed}");
     seed
+}
+
+fn suspended() -> Duration {
+    let seconds = std::env::var("COPPICE_TEST_SUSPENDED_S");
+    Duration::from_secs(seconds.map_or(3, |text| text.parse().expect("a number of seconds")))
 }
 
 async fn start(receiver: &Receiver) -> Sandbox {
@@ -173,10 +182,19 @@ async fn a_process_that_was_suspended_rings_what_was_due_and_once() {
     let sent = http.send(&sandbox, Method::POST, path, Some(("k", body))).await.unwrap();
     assert_eq!(sent.0, StatusCode::OK);
     sandbox.suspend().unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (suspended, started) = (suspended(), Instant::now());
+    tokio::time::sleep(suspended).await;
     assert!(receiver.received().is_empty());
     sandbox.resume().unwrap();
     http.shows(&sandbox, "a", "heard", 1).await;
+    println!("rang {:?} after it was resumed", started.elapsed() - suspended);
+    assert_eq!(receiver.received().len(), 1);
+    // The time that it did not have counts as nobody's hang or crash.
+    let look = http.get(&sandbox, "/v1/inspect/tree").await;
+    assert_eq!(inspection::fallen(&look), [""; 0]);
+    // It is idle ever since: a late second ring would have come by the end of an orderly stop.
+    let mut sandbox = sandbox;
+    assert!(sandbox.terminate().await.unwrap().success(), "{}", sandbox.log_tail());
     assert_eq!(receiver.received().len(), 1);
 }
 
