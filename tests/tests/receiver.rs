@@ -199,6 +199,50 @@ async fn a_process_that_was_suspended_rings_what_was_due_and_once() {
 }
 
 #[tokio::test]
+async fn a_ring_that_nobody_answered_is_replayed_by_an_operator_and_heard_once() {
+    let receiver = Receiver::start(Duration::ZERO, 7).await.unwrap();
+    receiver.hang_up(true);
+    let sandbox = start(&receiver).await;
+    let http = Http::new(&sandbox);
+    for (alarm, mode) in [("careful", "at_most_once"), ("patient", "retry")] {
+        let body = json!({"timer": "t", "in_ms": 1, "mode": mode});
+        let path = format!("/v1/entities/alarm/{alarm}/set");
+        http.send(&sandbox, Method::POST, &path, Some((alarm, body))).await.unwrap();
+    }
+    // Whoever hangs up may have heard: nobody knows, so it is the operator's to decide.
+    let deadline = Instant::now() + PATIENCE;
+    let letters = loop {
+        let list = http.get(&sandbox, "/v1/inspect/dead-letters").await;
+        let letters = list["dead_letters"].as_array().unwrap().clone();
+        if letters.len() == 2 {
+            break letters;
+        }
+        assert!(Instant::now() < deadline, "{letters:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(receiver.received(), []);
+    receiver.hang_up(false);
+    for letter in &letters {
+        assert_eq!((&letter["message"], &letter["name"]), (&json!("effect"), &json!("bell-1")));
+        assert_eq!(letter["reason"], "outcome_unknown", "{letter}");
+        let (alarm, id) = (letter["entity"].as_str().unwrap(), letter["id"].as_str().unwrap());
+        let path = format!("/v1/inspect/dead-letters/{id}/replay");
+        let replayed = http.send(&sandbox, Method::POST, &path, Some((id, json!({})))).await;
+        assert_eq!(replayed.unwrap(), (StatusCode::OK, json!({ "id": id })));
+        http.shows(&sandbox, alarm, "heard", 1).await;
+        http.shows(&sandbox, alarm, "outstanding", 0).await;
+        // The letter is gone: a second replay by a hasty operator finds nothing and sends nothing.
+        let again = http.send(&sandbox, Method::POST, &path, Some((id, json!({})))).await;
+        let (status, problem) = again.unwrap();
+        assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("dead_letter_not_found")));
+    }
+    let left = http.get(&sandbox, "/v1/inspect/dead-letters").await;
+    assert_eq!(left["dead_letters"], json!([]));
+    let keys = by_key(&receiver.received());
+    assert_eq!(keys.into_values().collect::<Vec<_>>(), [1, 1], "each under a key of its own");
+}
+
+#[tokio::test]
 async fn an_operator_sees_the_tree_and_its_actors() {
     let receiver = Receiver::start(Duration::ZERO, 7).await.unwrap();
     let sandbox = start(&receiver).await;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,6 +29,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 pub struct Receiver {
     url: String,
     received: Arc<Mutex<Vec<Received>>>,
+    hangs_up: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -42,23 +44,32 @@ impl Receiver {
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let random = Arc::new(Mutex::new(Random::seeded(seed)));
         let noted = Arc::clone(&received);
+        let hangs_up = Arc::new(AtomicBool::new(false));
+        let hanging_up = Arc::clone(&hangs_up);
         let task = coppice_runtime::task::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (noted, random) = (Arc::clone(&noted), Arc::clone(&random));
+                let hangs_up = Arc::clone(&hanging_up);
                 connections.spawn(async move {
                     // A client that goes away in the middle is what is tested.
-                    drop(serve(stream, &noted, &random, late_max).await);
+                    drop(serve(stream, &noted, &random, late_max, &hangs_up).await);
                 });
             }
         });
-        Ok(Self { url, received, task })
+        Ok(Self { url, received, hangs_up, task })
     }
 
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on, hangs up on whoever has made a request and notes nothing; or listens again.
+    /// The other side can't know whether it was heard.
+    pub fn hang_up(&self, on_everybody: bool) {
+        self.hangs_up.store(on_everybody, Ordering::Relaxed);
     }
 
     /// Everything that came so far, in order.
@@ -79,6 +90,7 @@ async fn serve(
     noted: &Mutex<Vec<Received>>,
     random: &Mutex<Random>,
     late_max: Duration,
+    hangs_up: &AtomicBool,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
@@ -106,6 +118,9 @@ async fn serve(
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
+        if hangs_up.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let body = String::from_utf8_lossy(&body).into_owned();
         noted.lock().push(Received { key, body });
         let millis = u64::try_from(late_max.as_millis()).unwrap_or(u64::MAX - 1);
