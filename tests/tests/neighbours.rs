@@ -113,7 +113,7 @@ fn median(mut of: Vec<Duration>) -> Duration {
 
 fn restarts(tree: &SupervisorSnapshot) -> u64 {
     let below = tree.children.iter().map(|child| {
-        u64::from(child.info.restarts) + child.supervisor.as_ref().map_or(0, |sub| restarts(sub))
+        child.info.restarts + child.supervisor.as_ref().map_or(0, restarts)
     });
     tree.restarts_in_window as u64 + below.sum::<u64>()
 }
