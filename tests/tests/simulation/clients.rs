@@ -104,6 +104,12 @@ fn poke_body(name: &str, key: &str) -> String {
     }
 }
 
+/// Whether whoever asked was cut off, since the writer fell meanwhile or wasn't there when the node
+/// stopped. It shows at once: who waits until the deadline was forgotten all the same.
+fn is_cut_off(door: &Door, shocks: u64, deadline: Instant) -> bool {
+    (door.shocks() > shocks || door.is_shaken()) && Instant::now() < deadline
+}
+
 /// What came of one try.
 enum Told<T> {
     Answer(Result<T, Failure>),
@@ -351,6 +357,7 @@ impl Client {
         let node = door.node;
         let key = &command.key;
         self.sim.note(format_args!("client {number} asks node {node}: {name} {entity} {key}"));
+        let shocks = door.shocks();
         let asking = door.registry.ask(command.kind, command.request(deadline));
         let told = tokio::select! {
             biased;
@@ -364,7 +371,10 @@ impl Client {
         self.sim.note(format_args!("client {number} hears {answer:?}"));
         match answer {
             Ok(answer) => self.check_answer(command, answer),
-            Err(failure) => self.check_failure(command, failure, is_patient),
+            Err(failure) => {
+                let is_cut_off = is_cut_off(door, shocks, deadline);
+                self.check_failure(command, failure, is_patient && !is_cut_off);
+            }
         }
         told
     }
@@ -374,6 +384,7 @@ impl Client {
         let (deadline, is_patient) = self.deadline();
         let (number, node) = (self.number, door.node);
         self.sim.note(format_args!("client {number} reads {entity} on node {node}"));
+        let shocks = door.shocks();
         let told = tokio::select! {
             biased;
             () = door.ended() => return Told::Nothing,
@@ -384,7 +395,9 @@ impl Client {
             Ok(view) if self.sim.books().len(&stream(kind, entity)) < view.sequence.0 => {
                 self.sim.blame(format!("{entity} is shown with what is not committed: {view:?}"));
             }
-            Err(Failure::TimedOut | Failure::DeadlineExceeded) if is_patient => {
+            Err(Failure::TimedOut | Failure::DeadlineExceeded)
+                if is_patient && !is_cut_off(&door, shocks, deadline) =>
+            {
                 self.sim.blame(format!("a read of {entity} was forgotten"));
             }
             Ok(_) | Err(_) => {}

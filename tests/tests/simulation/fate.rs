@@ -21,6 +21,9 @@ const READS: [Point; 6] = [
     Point::DeadLetters,
 ];
 
+/// Longer than all parts of a node may take in a row.
+const STOPPED_WITHIN: Duration = Duration::from_secs(120);
+
 pub(crate) struct Fate {
     pub(crate) sim: Arc<Sim>,
     pub(crate) random: Random,
@@ -68,15 +71,17 @@ impl Fate {
     /// One blow.
     pub(crate) async fn strike(&mut self, nodes: &mut Nodes) {
         match self.random.below(100) {
-            0..20 => self.crash(nodes).await,
-            20..40 => self.crash_in_append(nodes).await,
-            40..52 => self.take_over(nodes).await,
-            52..60 => {
+            0..12 => self.crash(nodes).await,
+            12..28 => self.crash_in_append(nodes).await,
+            28..40 => self.stop(nodes).await,
+            40..48 => self.take_over(nodes).await,
+            48..54 => {
                 let owner = nodes.owner();
                 nodes.take_over(owner, || self.faults()).await;
             }
-            60..75 => self.lapse(nodes).await,
-            75..87 => self.jump(),
+            54..66 => self.fell_writer(nodes).await,
+            66..77 => self.lapse(nodes).await,
+            77..87 => self.jump(),
             87..95 => self.outage(nodes).await,
             _ => self.hold(nodes).await,
         }
@@ -131,6 +136,42 @@ impl Fate {
             self.succeed(nodes).await;
             self.wait(30).await;
             hold.release();
+        }
+    }
+
+    /// Stops a node in order while it is asked, and starts one again.
+    async fn stop(&mut self, nodes: &mut Nodes) {
+        let place = if self.random.chance(800) { nodes.owner() } else { nodes.other() };
+        let is_hurried = self.random.chance(150);
+        let grace = match is_hurried {
+            true => Duration::from_micros(self.random.below(30_000)),
+            false => STOPPED_WITHIN,
+        };
+        nodes.stop(place, grace).await;
+        self.succeed(nodes).await;
+    }
+
+    /// The owner's writer ends, perhaps in the middle of an append while other tickets wait.
+    async fn fell_writer(&mut self, nodes: &Nodes) {
+        let Some(faults) = nodes.faults() else { return };
+        let points = [Point::BeforeAppend, Point::AfterAppendBeforeAnswer];
+        let point = points[usize::from(self.random.chance(500))];
+        let hold = self.random.chance(700).then(|| faults.hold(point, Times::Next(1)));
+        if let Some(hold) = &hold {
+            let patience = Duration::from_millis(self.random.below(200));
+            let is_reached = timeout(patience, hold.reached(1)).await.is_ok();
+            self.sim.note(format_args!("an append is held: {is_reached}"));
+            self.wait(10).await;
+        }
+        nodes.fell_writer().await;
+        let is_late = self.random.chance(300);
+        if is_late {
+            self.wait(200).await;
+        }
+        drop(hold);
+        match self.random.chance(750) {
+            true => nodes.made_whole().await,
+            false => nodes.shake(),
         }
     }
 

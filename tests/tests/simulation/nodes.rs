@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use coppice_core::{Epoch, ShardId};
 use coppice_domain::example::alarm::BELL;
 use coppice_domain::example::{Alarm, Counter};
 use coppice_persistence::{ClaimOutcome, Leases, ShardClaim};
+use coppice_runtime::supervisors::{ChildState, Outcome};
 use coppice_runtime::{EffectPool, Node, NodeBuilder, Registry, RetryPolicy, RuntimeOptions};
 use coppice_testkit::{Appends, Faults, Random, TestLease};
 use coppice_tests::node::SHARDS;
@@ -15,9 +17,15 @@ use coppice_tests::profile::Profile;
 use coppice_tests::vault::TestVault;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep};
 
 use crate::outside::{Bell, Outside};
 use crate::sim::{Ear, Sim};
+
+/// Ends of one of its parts that a node bears within a minute.
+const SHOCKS_MAX: u64 = 3;
+/// Longer than any restart takes, and shorter than any grace: nothing waits for what can't come.
+const WHOLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A bug that is planted, to show that the simulation finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +43,19 @@ pub(crate) struct Door {
     pub(crate) registry: Registry,
     pub(crate) node: u64,
     ended: Arc<Semaphore>,
+    shocks: Shocks,
 }
 
 impl Door {
+    /// How often the node's writer has fallen.
+    pub(crate) fn shocks(&self) -> u64 {
+        self.shocks.count()
+    }
+
+    pub(crate) fn is_shaken(&self) -> bool {
+        self.shocks.is_shaken()
+    }
+
     /// Waits for the node's end.
     pub(crate) async fn ended(&self) {
         // It gives no permits; it is closed.
@@ -80,6 +98,22 @@ impl Board {
     }
 }
 
+/// What a node's own parts went through while it lived.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shocks(Arc<(AtomicU64, AtomicBool)>);
+
+impl Shocks {
+    /// How often its writer has fallen.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether its parts may have been started again at any time since.
+    pub(crate) fn is_shaken(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed)
+    }
+}
+
 /// A node's life.
 struct Life {
     node: Node,
@@ -87,6 +121,7 @@ struct Life {
     lease: TestLease,
     faults: Faults,
     ended: Arc<Semaphore>,
+    shocks: Shocks,
 }
 
 /// The two places and what all lives in them share.
@@ -181,7 +216,9 @@ impl Nodes {
         self.count += 1;
         let number = self.count;
         self.sim.note(format_args!("node {number} starts"));
-        faults.observe(Arc::new(Ear { sim: Arc::clone(&self.sim), node: number }));
+        let shocks = Shocks::default();
+        let ear = Ear::new(&self.sim, number, shocks.clone());
+        faults.observe(Arc::new(ear));
         let store = self.sim.database.connect(faults.clone()).appending(self.appends);
         let lease = TestLease::new(SHARDS, self.epochs.clone());
         let bell = Bell {
@@ -189,6 +226,7 @@ impl Nodes {
             outside: self.outside.clone(),
             node: number,
             lease: lease.clone(),
+            shocks: shocks.clone(),
             rings_twice: self.planted == Planted::DoubleEffect,
         };
         let pool = EffectPool {
@@ -213,7 +251,66 @@ impl Nodes {
             .await
             .expect("a node of the simulation comes up");
         let ended = Arc::new(Semaphore::new(0));
-        self.lives[place] = Some(Life { node, number, lease, faults, ended });
+        self.lives[place] = Some(Life { node, number, lease, faults, ended, shocks });
+    }
+
+    /// Stops the node in a place in order, as a signal to its process does; it is asked until the
+    /// end. Whoever it took in must be answered, unless it isn't done within `grace`.
+    pub(crate) async fn stop(&mut self, place: usize, grace: Duration) {
+        let Some(life) = self.lives[place].take() else { return };
+        let number = life.number;
+        self.sim.note(format_args!("node {number} is to stop within {grace:?}"));
+        let outcome = life.node.shutdown(grace).await;
+        self.sim.note(format_args!("node {number} has stopped: {outcome:?}"));
+        match outcome {
+            Outcome::Shutdown => {}
+            Outcome::Killed => life.ended.close(),
+            other => self.sim.blame(format!("node {number} ended as {other:?}")),
+        }
+        self.sim.upheaval();
+        self.publish();
+    }
+
+    /// Ends the owner's writer where it stands; the tree starts it again, and what stands on it.
+    /// Does nothing where the node has borne as many such ends as it does.
+    pub(crate) async fn fell_writer(&self) {
+        let Some(life) = &self.lives[self.owner] else { return };
+        if life.shocks.count() == SHOCKS_MAX {
+            return;
+        }
+        let writer = life.node.supervisor().child("writer").await;
+        let Some(cell) = writer.ok().flatten().and_then(|writer| writer.cell()) else { return };
+        self.sim.note(format_args!("node {} loses its writer", life.number));
+        life.shocks.0.0.fetch_add(1, Ordering::Relaxed);
+        self.sim.upheaval();
+        cell.kill();
+    }
+
+    /// Whether the owner's writer has fallen.
+    pub(crate) fn lost_writer(&self) -> bool {
+        self.lives[self.owner].as_ref().is_some_and(|life| life.shocks.count() > 0)
+    }
+
+    /// Waits until the owner's tree is whole again.
+    pub(crate) async fn made_whole(&self) {
+        let Some(life) = &self.lives[self.owner] else { return };
+        let until = Instant::now() + WHOLE_WITHIN;
+        while !is_whole(&life.node).await {
+            if Instant::now() > until {
+                let number = life.number;
+                return self.sim.blame(format!("the tree of node {number} is never whole again"));
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+        // What its parts do from now on is done under no excuse.
+        self.sim.upheaval();
+        self.sim.note(format_args!("node {} is whole again", life.number));
+    }
+
+    /// Nobody waits for the owner's tree to be whole: its parts may be started again at any time.
+    pub(crate) fn shake(&self) {
+        let Some(life) = &self.lives[self.owner] else { return };
+        life.shocks.0.1.store(true, Ordering::Relaxed);
     }
 
     /// Ends the node in a place at once, as a crash of its process does.
@@ -254,10 +351,16 @@ impl Nodes {
             registry: life.node.registry(),
             node: life.number,
             ended: Arc::clone(&life.ended),
+            shocks: life.shocks.clone(),
         };
         let doors = [0, 1].map(|place| self.lives[place].as_ref().map(door));
         self.board.write(Roster { doors, owner: self.owner });
     }
+}
+
+async fn is_whole(node: &Node) -> bool {
+    let children = node.supervisor().which_children().await;
+    children.is_ok_and(|all| all.iter().all(|child| child.state == ChildState::Up))
 }
 
 pub(crate) fn below(random: &mut Random, bound: u64) -> usize {
