@@ -16,6 +16,8 @@ mod checks;
 mod clients;
 #[path = "simulation/fate.rs"]
 mod fate;
+#[path = "simulation/links.rs"]
+mod links;
 #[path = "simulation/nodes.rs"]
 mod nodes;
 #[path = "simulation/outside.rs"]

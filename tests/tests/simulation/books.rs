@@ -12,6 +12,8 @@ use coppice_domain::example::alarm::{Answer, Event, Rung, Settled, TimerSet};
 use coppice_runtime::work::message::{effect_key, outcome_key, timer_key};
 use uuid::Uuid;
 
+use crate::links::Links;
+
 /// An effect that the journal brought about.
 #[derive(Debug)]
 pub(crate) struct Owed {
@@ -74,6 +76,7 @@ impl Books {
         &mut self,
         events: &[StoredEvent],
         shown_max: Timestamp,
+        links: &Links,
     ) -> Result<(), String> {
         let new = events.get(self.read..).unwrap_or_default();
         self.read = events.len();
@@ -87,7 +90,27 @@ impl Books {
             };
             read.map_err(|problem| format!("{}: {problem}", event.key))?;
         }
+        self.are_whole(new, links)
+    }
+
+    /// What is linked is in the journal together, at every moment.
+    fn are_whole(&self, new: &[StoredEvent], links: &Links) -> Result<(), String> {
+        for event in new {
+            let part = (event.key.clone(), event.record.body.causation);
+            let Some((key, other)) = links.partner(&part) else { continue };
+            if !self.took_effect(&key, other) {
+                return Err(format!(
+                    "{} is done on {}, and its part on {key} isn't",
+                    part.1, part.0
+                ));
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a command has an event.
+    pub(crate) fn took_effect(&self, key: &StreamKey, command: CommandId) -> bool {
+        self.causes.get(key).is_some_and(|causes| causes.contains(&command))
     }
 
     /// The command behind an event.

@@ -23,12 +23,11 @@ pub(crate) const PROFILES: [&str; 2] = ["p0", "p1"];
 /// Far longer than any disturbance: whoever waits as long was forgotten.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So often a client tries one command before the run counts as stuck.
-const TRIES_MAX: u32 = 2_000;
+pub(crate) const TRIES_MAX: u32 = 2_000;
 
 /// What is known of a command to an alarm or a profile.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Asked {
-    pub(crate) is_acknowledged: bool,
     pub(crate) may_have_happened: bool,
 }
 
@@ -46,21 +45,21 @@ pub(crate) struct Client {
 
 /// A command to be tried, perhaps several times.
 #[derive(Debug, Clone)]
-struct Command {
-    kind: &'static str,
-    entity: &'static str,
-    name: &'static str,
-    body: String,
-    key: String,
-    is_keyed: bool,
+pub(crate) struct Command {
+    pub(crate) kind: &'static str,
+    pub(crate) entity: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) body: String,
+    pub(crate) key: String,
+    pub(crate) is_keyed: bool,
 }
 
 impl Command {
-    fn stream(&self) -> StreamKey {
+    pub(crate) fn stream(&self) -> StreamKey {
         stream(self.kind, self.entity)
     }
 
-    fn id(&self) -> CommandId {
+    pub(crate) fn id(&self) -> CommandId {
         let route = match self.kind {
             "counter" => route(self.entity),
             kind => format!("POST {kind}/{}/{}", self.entity, self.name),
@@ -68,7 +67,7 @@ impl Command {
         CommandId::from_idempotency_key(&tenant(), &route, &self.key)
     }
 
-    fn request(&self, deadline: Instant) -> Request {
+    pub(crate) fn request(&self, deadline: Instant) -> Request {
         let command_id = self.id();
         Request {
             tenant: tenant(),
@@ -89,7 +88,7 @@ pub(crate) fn stream(kind: &str, entity: &str) -> StreamKey {
     StreamKey::new(tenant(), kind, id(entity))
 }
 
-fn failed(failure: &Failure) -> Completion {
+pub(crate) fn failed(failure: &Failure) -> Completion {
     match failure {
         Failure::Rejected { .. } => Completion::Rejected,
         other if other.outcome() == Outcome::NotApplied => Completion::NotApplied,
@@ -124,7 +123,8 @@ impl Client {
             sleep(Duration::from_micros(self.random.below(up_to * 1_000))).await;
             let key = format!("{}-{operation}", self.number);
             match self.random.below(100) {
-                0..45 => self.add(&key).await,
+                0..38 => self.add(&key).await,
+                38..45 => self.transfer(&key).await,
                 45..55 => self.read().await,
                 55..78 => self.set(&key).await,
                 78..83 => self.clear(&key).await,
@@ -302,7 +302,6 @@ impl Client {
                 if command.name.starts_with("crash") {
                     self.sim.blame(format!("{command:?} was answered with {answer:?}"));
                 }
-                asked.is_acknowledged = true;
                 asked.may_have_happened = true;
             }
             Told::Answer(Err(failure)) if failed(failure) != Completion::Unknown => {}
@@ -314,12 +313,12 @@ impl Client {
         names[below(&mut self.random, names.len() as u64)]
     }
 
-    async fn pause(&mut self) {
+    pub(crate) async fn pause(&mut self) {
         sleep(Duration::from_micros(self.random.below(40_000))).await;
     }
 
     /// A node that is alive: mostly the owner.
-    async fn door(&mut self) -> Door {
+    pub(crate) async fn door(&mut self) -> Door {
         let takes_the_other = self.random.chance(100);
         let roster = self.board.ready().await;
         let place = if takes_the_other { 1 - roster.owner } else { roster.owner };
@@ -406,7 +405,7 @@ impl Client {
     }
 
     /// What is answered stands in the journal, now.
-    fn check_answer(&self, command: &Command, answer: &Answer) {
+    pub(crate) fn check_answer(&self, command: &Command, answer: &Answer) {
         if matches!(command.name, "touch") {
             return;
         }
@@ -419,7 +418,7 @@ impl Client {
         }
     }
 
-    fn check_failure(&self, command: &Command, failure: &Failure, is_patient: bool) {
+    pub(crate) fn check_failure(&self, command: &Command, failure: &Failure, is_patient: bool) {
         let is_wrong = match failure {
             Failure::TimedOut | Failure::DeadlineExceeded => is_patient,
             Failure::Damaged { .. }

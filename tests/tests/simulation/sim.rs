@@ -14,6 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::books::Books;
+use crate::links::Links;
 use crate::nodes::Shocks;
 use crate::trace::Trace;
 
@@ -52,6 +53,7 @@ pub(crate) struct Sim {
     started: Instant,
     trace: Mutex<Trace>,
     books: Mutex<Books>,
+    links: Mutex<Links>,
     found: Mutex<Option<String>>,
 }
 
@@ -66,6 +68,7 @@ impl Sim {
             started: Instant::now(),
             trace: Mutex::new(Trace::new(keeps_lines)),
             books: Mutex::default(),
+            links: Mutex::default(),
             found: Mutex::default(),
         }
     }
@@ -94,11 +97,17 @@ impl Sim {
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
         let mut books = self.books.lock();
         let shown_max = self.clock.shown_max();
-        let read = self.database.look(|events| books.catch_up(events, shown_max));
+        let read =
+            self.database.look(|events| books.catch_up(events, shown_max, &self.links.lock()));
         if let Err(problem) = read {
             self.blame(problem);
         }
         books
+    }
+
+    /// Which commands are to happen together.
+    pub(crate) fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock()
     }
 
     pub(crate) fn upheaval(&self) {
