@@ -14,6 +14,12 @@ use thiserror::Error;
 thread_local! {
     /// Has `pending` panic, as a fault of a new release would: no event of the old one did.
     pub static PENDING_PANICS: Cell<bool> = const { Cell::new(false) };
+    static IS_MENDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says whether brittle commands go through on this thread: what a new build changes.
+pub fn mend(is_mended: bool) {
+    IS_MENDED.set(is_mended);
 }
 
 /// The profile kind.
@@ -40,6 +46,9 @@ pub enum Command {
     Settle,
     /// `touch {}`: accepted, and nothing happens.
     Touch,
+    /// `brittle {"subject", "name"}`: as `name`, but panics until the thread is told otherwise by
+    /// [`mend`].
+    Brittle(NameArguments),
     /// `crash {}`: panics.
     Crash,
     /// `block {}`: holds its thread for some seconds.
@@ -153,6 +162,7 @@ impl Entity for Profile {
             "name" => Ok(Command::Name(parse_body(body)?)),
             "settle" => Ok(Command::Settle),
             "touch" => Ok(Command::Touch),
+            "brittle" => Ok(Command::Brittle(parse_body(body)?)),
             "crash" => Ok(Command::Crash),
             "block" => Ok(Command::Block),
             "crash_in_evolve" => Ok(Command::CrashInEvolve),
@@ -166,7 +176,8 @@ impl Entity for Profile {
         context: &Context<'_>,
     ) -> Result<Decision<Event, u32>, ProfileError> {
         let events = match command {
-            Command::Name(arguments) => vec![Event::Named(Named {
+            Command::Brittle(_) if !IS_MENDED.get() => panic!("told to crash"),
+            Command::Name(arguments) | Command::Brittle(arguments) => vec![Event::Named(Named {
                 name: Sensitive::new(arguments.subject.clone(), arguments.name.clone()),
                 due: context.now.saturating_add_micros(REMIND_AFTER_MICROS),
             })],

@@ -20,6 +20,8 @@ mod fate;
 mod links;
 #[path = "simulation/nodes.rs"]
 mod nodes;
+#[path = "simulation/operator.rs"]
+mod operator;
 #[path = "simulation/outside.rs"]
 mod outside;
 #[path = "simulation/repeats.rs"]

@@ -113,6 +113,11 @@ impl Books {
         self.causes.get(key).is_some_and(|causes| causes.contains(&command))
     }
 
+    /// Whether an effect is outstanding.
+    pub(crate) fn owes(&self, effect: Uuid) -> bool {
+        self.entities.values().any(|entity| entity.open().any(|open| open == effect))
+    }
+
     /// The command behind an event.
     pub(crate) fn cause(&self, key: &StreamKey, sequence: Sequence) -> Option<CommandId> {
         let at = usize::try_from(sequence.0).ok()?.checked_sub(1)?;

@@ -165,7 +165,9 @@ impl Checks<'_> {
             let any = |end| ends.contains(&Some(end));
             let fits = match owed.settled {
                 Some(Answer::Heard) => any(End::Heard),
-                Some(Answer::Unheard) => any(End::Refused) || any(End::NotSent),
+                Some(Answer::Unheard) => {
+                    any(End::Refused) || any(End::NotSent) || self.outside.is_discarded(*key)
+                }
                 None => is_out(out, &owed.entity, *key),
             };
             if !fits {

@@ -98,7 +98,7 @@ pub(crate) fn failed(failure: &Failure) -> Completion {
 
 fn poke_body(name: &str, key: &str) -> String {
     match name {
-        "name" => format!(r#"{{"subject":"person","name":"{key}"}}"#),
+        "name" | "brittle" => format!(r#"{{"subject":"person","name":"{key}"}}"#),
         _ => "{}".to_owned(),
     }
 }
@@ -237,8 +237,9 @@ impl Client {
             0..3 => "touch",
             3..5 => "name",
             5 => "settle",
-            6..8 => "crash",
-            _ => "crash_in_evolve",
+            6 => "crash",
+            7 => "crash_in_evolve",
+            _ => "brittle",
         };
         self.tell("profile", name, poke_body(name, key), key).await;
     }

@@ -10,7 +10,9 @@ use coppice_domain::example::alarm::BELL;
 use coppice_domain::example::{Alarm, Counter};
 use coppice_persistence::{ClaimOutcome, Leases, ShardClaim};
 use coppice_runtime::supervisors::{ChildState, Outcome};
-use coppice_runtime::{EffectPool, Node, NodeBuilder, Registry, RetryPolicy, RuntimeOptions};
+use coppice_runtime::{
+    DeadLetterOffice, EffectPool, Node, NodeBuilder, Registry, RetryPolicy, RuntimeOptions,
+};
 use coppice_testkit::{Appends, Faults, Random, TestLease};
 use coppice_tests::node::SHARDS;
 use coppice_tests::profile::Profile;
@@ -41,6 +43,7 @@ pub(crate) enum Planted {
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     pub(crate) registry: Registry,
+    pub(crate) office: DeadLetterOffice,
     pub(crate) node: u64,
     ended: Arc<Semaphore>,
     shocks: Shocks,
@@ -349,6 +352,7 @@ impl Nodes {
     fn publish(&self) {
         let door = |life: &Life| Door {
             registry: life.node.registry(),
+            office: life.node.dead_letters(),
             node: life.number,
             ended: Arc::clone(&life.ended),
             shocks: life.shocks.clone(),

@@ -1,7 +1,7 @@
 //! The outside world that effects reach: it answers as the seed says, and checks at every call
 //! that the call may be made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ struct State {
     is_calm: bool,
     calls: BTreeMap<Uuid, Vec<Call>>,
     count: u64,
+    /// How often each may be called though it may have been before: an operator said so.
+    replays: BTreeMap<Uuid, usize>,
+    discarded: BTreeSet<Uuid>,
 }
 
 impl Outside {
@@ -61,12 +64,31 @@ impl Outside {
             is_calm: false,
             calls: BTreeMap::new(),
             count: 0,
+            replays: BTreeMap::new(),
+            discarded: BTreeSet::new(),
         })))
     }
 
     /// From now on everything is heard at once.
     pub(crate) fn calm(&self) {
         self.0.lock().is_calm = true;
+    }
+
+    /// An operator replays an effect, or could not.
+    pub(crate) fn may_be_called_again(&self, key: Uuid, may: bool) {
+        let mut state = self.0.lock();
+        let replays = state.replays.entry(key).or_default();
+        *replays = if may { *replays + 1 } else { replays.saturating_sub(1) };
+    }
+
+    /// An operator gives an effect up.
+    pub(crate) fn may_be_discarded(&self, key: Uuid) {
+        self.0.lock().discarded.insert(key);
+    }
+
+    /// Whether an operator gave an effect up.
+    pub(crate) fn is_discarded(&self, key: Uuid) -> bool {
+        self.0.lock().discarded.contains(&key)
     }
 
     /// How many calls there were.
@@ -113,7 +135,7 @@ impl Drop for Ending<'_> {
 
 impl Bell {
     /// Whether the call may be made now.
-    fn check(&self, call: &EffectCall, earlier: &[Call]) -> Result<(), String> {
+    fn check(&self, call: &EffectCall, earlier: &[Call], replays: usize) -> Result<(), String> {
         let key = call.idempotency_key;
         let books = self.sim.books();
         let Some(owed) = books.effects.get(&key) else {
@@ -130,14 +152,15 @@ impl Bell {
         if self.lease.owned(&call.entity).is_none() {
             return Err(format!("{key} is called by a node that does not own its entity"));
         }
-        let only_unsent = earlier.iter().all(|call| call.end == Some(End::NotSent));
-        if owed.mode == EffectMode::AtMostOnce && !only_unsent {
+        let sent = earlier.iter().filter(|call| call.end != Some(End::NotSent)).count();
+        if owed.mode == EffectMode::AtMostOnce && sent > replays {
             return Err(format!("{key} is called again, though at most once was asked for"));
         }
         let upheavals = self.sim.upheavals();
         let undisturbed = |call: &&Call| call.node == self.node && call.upheavals == upheavals;
-        let known = |call: &Call| matches!(call.end, None | Some(End::Heard | End::Refused));
-        if !self.shocks.is_shaken() && earlier.last().filter(undisturbed).is_some_and(known) {
+        let known = |call: &&Call| matches!(call.end, None | Some(End::Heard | End::Refused));
+        let again = earlier.iter().filter(undisturbed).filter(known).count();
+        if !self.shocks.is_shaken() && again > replays {
             return Err(format!("{key} is called again by the node that has or awaits its answer"));
         }
         Ok(())
@@ -147,8 +170,9 @@ impl Bell {
         let key = call.idempotency_key;
         let mut state = self.outside.0.lock();
         let state = &mut *state;
+        let replays = state.replays.get(&key).copied().unwrap_or_default();
         let calls = state.calls.entry(key).or_default();
-        if let Err(problem) = self.check(call, calls) {
+        if let Err(problem) = self.check(call, calls, replays) {
             self.sim.blame(problem);
         }
         let at = calls.len();

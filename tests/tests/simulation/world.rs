@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use coppice_runtime::task::spawn;
 use coppice_testkit::{History, Random};
+use coppice_tests::profile::mend;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checks::Checks;
 use crate::clients::{AskedOf, Client};
 use crate::fate::Fate;
 use crate::nodes::{Nodes, Planted};
+use crate::operator::Operator;
 use crate::outside::Outside;
 use crate::sim::Sim;
 
@@ -42,6 +44,8 @@ pub(crate) fn run(seed: u64, planted: Planted, keeps_lines: bool) -> Report {
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing");
+    // Whoever had this thread before may have left it otherwise.
+    mend(false);
     let outside = Outside::seeded(seed ^ 0x00b0_0b1e);
     let sim = runtime.block_on(async {
         let sim = Arc::new(Sim::new(keeps_lines));
@@ -93,6 +97,14 @@ async fn live(seed: u64, sim: &Arc<Sim>, outside: &Outside, planted: Planted) {
             spawn(client.run(4 + random.below(8)))
         })
         .collect();
+    let operator = Operator {
+        sim: Arc::clone(sim),
+        board: nodes.board(),
+        outside: outside.clone(),
+        asked: Arc::clone(&asked),
+        random: Random::seeded(random.bits()),
+    };
+    let operator = spawn(operator.run(random.below(12)));
     for _ in 0..random.below(12) {
         fate.pass().await;
         fate.strike(&mut nodes).await;
@@ -100,7 +112,7 @@ async fn live(seed: u64, sim: &Arc<Sim>, outside: &Outside, planted: Planted) {
             return;
         }
     }
-    for client in clients {
+    for client in clients.into_iter().chain([operator]) {
         if let Err(error) = client.await {
             sim.blame(format!("a client ended: {error}"));
         }
@@ -121,8 +133,9 @@ async fn live(seed: u64, sim: &Arc<Sim>, outside: &Outside, planted: Planted) {
 async fn calm(sim: &Arc<Sim>, outside: &Outside, nodes: &mut Nodes) {
     nodes.clear_faults();
     outside.calm();
-    // What a commit that outlived its writer made due is found under the next epoch at the latest.
-    if !nodes.lives(nodes.owner()) || nodes.lost_writer() {
+    // What a commit that outlived its writer made due, and what an operator put back into delivery
+    // while the owner changed, is found under the next epoch at the latest.
+    if !nodes.lives(nodes.owner()) || nodes.lost_writer() || sim.is_torn() {
         nodes.take_over(nodes.owner(), Default::default).await;
     }
     let due_max = sim.books().due_max();
