@@ -112,9 +112,10 @@ fn median(mut of: Vec<Duration>) -> Duration {
 }
 
 fn restarts(tree: &SupervisorSnapshot) -> u64 {
-    let below = tree.children.iter().map(|child| {
-        child.info.restarts + child.supervisor.as_ref().map_or(0, restarts)
-    });
+    let below = tree
+        .children
+        .iter()
+        .map(|child| child.info.restarts + child.supervisor.as_ref().map_or(0, restarts));
     tree.restarts_in_window as u64 + below.sum::<u64>()
 }
 
