@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "temperatures/stubborn.rs"]
+mod stubborn;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -125,7 +125,8 @@ impl<K: Entity> Host<K> {
     /// Leaves the state with the slot and ends the cell, where that was asked for and nothing is
     /// going on.
     fn fall_asleep(&mut self) -> Turn {
-        let busy = self.slot.has_work() || self.life.as_ref().is_none_or(|life| !life.is_at_rest());
+        let busy =
+            self.slot.has_work() || self.life.as_ref().is_some_and(|life| !life.is_at_rest());
         if busy || !self.slot.is_drowsy() {
             return Turn::Idle;
         }

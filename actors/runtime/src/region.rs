@@ -139,11 +139,13 @@ impl<K: Entity> Region<K> {
         let options = &self.services.options;
         let seconds = |after: Duration| u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
         self.lines.cool(seconds(options.hibernate_after).max(1));
-        for _ in 0..PASSIVATIONS_MAX {
+        // Each at most once: one that must stay goes to the end of the line.
+        for _ in 0..self.lines.cold_len().min(PASSIVATIONS_MAX) {
             let idle_s =
                 if self.is_crowded() { 0 } else { seconds(options.passivate_after).max(1) };
             let Some(slot) = self.lines.coldest(idle_s) else { return };
-            if !self.passivate(&slot) && idle_s == 0 {
+            // Those behind it want their snapshots taken in as well, and wait for the next look.
+            if !self.passivate(&slot) && self.services.snapshots.capacity() == 0 {
                 return;
             }
         }

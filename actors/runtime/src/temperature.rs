@@ -110,6 +110,11 @@ impl<K: Entity> Lines<K> {
         warm.iter().filter_map(|place| place.slot.upgrade()).for_each(|slot| look(&slot));
     }
 
+    /// How many places there are in the line of those that hibernate, stale ones included.
+    pub(crate) fn cold_len(&self) -> usize {
+        self.cold.lock().len()
+    }
+
     /// The next slot that has hibernated for so many seconds.
     pub(crate) fn coldest(&self, idle_s: u32) -> Option<Arc<Slot<K>>> {
         Self::due(&self.cold, self.now(), idle_s)
