@@ -41,6 +41,9 @@ const ROOM_TRIES: usize = 16;
 /// Entities that one look passivates, so that it holds a thread for some milliseconds at most.
 const PASSIVATIONS_MAX: usize = 10_000;
 
+/// Reports that are gathered before the first are picked, however few are wanted.
+const REPORTS_MIN: usize = 64;
+
 impl<K: Entity> fmt::Debug for Region<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Region")
@@ -244,6 +247,15 @@ impl<K: Entity> Region<K> {
     }
 }
 
+/// What has waited longest first, then what has most in its mailbox.
+fn keep_first(reports: &mut Vec<ActorReport>, limit: usize) {
+    reports.sort_by(|a, b| {
+        let of = |report: &ActorReport| (report.oldest_age, report.mailbox_len);
+        of(b).cmp(&of(a)).then_with(|| a.key.id().as_str().cmp(b.key.id().as_str()))
+    });
+    reports.truncate(limit);
+}
+
 impl<K: Entity> KindPort for Region<K> {
     fn kind(&self) -> &'static str {
         K::KIND
@@ -272,18 +284,16 @@ impl<K: Entity> KindPort for Region<K> {
     }
 
     fn actors(&self, tenant: &TenantId, limit: usize) -> Vec<ActorReport> {
-        let mut reports: Vec<ActorReport> = self
-            .slots
-            .iter()
-            .filter(|slot| slot.key.tenant() == tenant)
-            .map(|slot| slot.report())
-            .collect();
-        // What has waited longest first, then what has most in its mailbox.
-        reports.sort_by(|a, b| {
-            let of = |report: &ActorReport| (report.oldest_age, report.mailbox_len);
-            of(b).cmp(&of(a)).then_with(|| a.key.id().as_str().cmp(b.key.id().as_str()))
-        });
-        reports.truncate(limit);
+        // Never all of them at once: a look must not cost what the entities themselves do.
+        let room = limit.saturating_mul(2).max(REPORTS_MIN);
+        let mut reports = Vec::new();
+        for slot in self.slots.iter().filter(|slot| slot.key.tenant() == tenant) {
+            reports.push(slot.report());
+            if reports.len() > room {
+                keep_first(&mut reports, limit);
+            }
+        }
+        keep_first(&mut reports, limit);
         reports
     }
 

@@ -88,7 +88,10 @@ fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<u64>
             let detail = format!("the query parameter {name} is a whole number");
             return Err(Fault::new(codes::MALFORMED_REQUEST, detail));
         };
-        values[at] = Some(number);
+        if values[at].replace(number).is_some() {
+            let detail = format!("the query parameter {name} is given twice");
+            return Err(Fault::new(codes::MALFORMED_REQUEST, detail));
+        }
     }
     Ok(values)
 }

@@ -29,10 +29,11 @@ pub fn router(state: AppState) -> Router {
         .route("/health", get(health::health))
         .route("/v1/entities/{kind}/{id}", get(entities::view))
         .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
-        .fallback(route_not_found)
-        .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
         .merge(inspection)
+        // Last: it is for the routes that are there by then.
+        .fallback(route_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn route_not_found(request: Request) -> Response {

@@ -11,7 +11,7 @@ use coppice_runtime::supervisors::{
 };
 use coppice_runtime::{Inspector, WriterHandle};
 
-use super::{Inspection, answer};
+use super::{Inspection, answer, query};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
@@ -21,6 +21,7 @@ pub(super) async fn tree(State(state): State<Inspection>, request: Request) -> R
     let exchange = Exchange::begin(&parts);
     let looked = async {
         state.principal(&parts, &exchange, Scope::InspectRead).await?;
+        let [] = query(&parts, [])?;
         look(&state).await
     };
     answer(&exchange, looked.await)
