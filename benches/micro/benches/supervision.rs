@@ -1,6 +1,6 @@
 //! What it costs that everything grows back: a crash until the next answer, a spawn beside plain
-//! ractor, kameo and a tokio task, and the memory of entities that run and hibernate, with the
-//! latency of `add` beside it.
+//! ractor, kameo and a tokio task, what a thousand poisoned entities leave of a neighbour's latency,
+//! and the memory of entities that run and hibernate, with the latency of `add` beside it.
 //!
 //! `RESIDENTS=1000000` sets how many entities the last part keeps (100,000 if unset).
 
@@ -8,6 +8,8 @@
 
 #[path = "supervision/brittle.rs"]
 mod brittle;
+#[path = "supervision/neighbours.rs"]
+mod neighbours;
 #[path = "supervision/residents.rs"]
 mod residents;
 #[path = "supervision/spawns.rs"]
@@ -129,5 +131,6 @@ async fn main() {
     }
     crashes(size).await;
     spawns::spawns(size).await;
+    neighbours::neighbours(size).await;
     PARTS.iter().for_each(|part| in_a_process_of_its_own(part));
 }

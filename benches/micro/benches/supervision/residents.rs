@@ -25,7 +25,7 @@ fn resident_bytes() -> usize {
 }
 
 /// Adds once to each of so many counters.
-async fn fill(registry: &Registry, prefix: &'static str, count: usize) {
+pub(crate) async fn fill(registry: &Registry, prefix: &'static str, count: usize) {
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
             let registry = registry.clone();
@@ -43,7 +43,7 @@ async fn fill(registry: &Registry, prefix: &'static str, count: usize) {
 }
 
 /// What `add` takes by one caller, on counters spread over all: p50 and p99.
-async fn late_add(
+pub(crate) async fn late_add(
     registry: &Registry,
     prefix: &str,
     among: usize,
