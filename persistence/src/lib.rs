@@ -22,5 +22,5 @@ pub use store::{
     ApiKeyRow, Attempts, BatchRow, ClaimOutcome, CommandRecord, DeadLetter, DeadLetters, Directory,
     DocumentChange, EntityRow, Journal, LATER_RECORDS_MAX, Leases, LetterKind, LetterReason,
     MessageRef, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots, Store,
-    StreamAppend, Unit, UnitOutcome,
+    StreamAppend, Tried, Unit, UnitOutcome,
 };

@@ -11,7 +11,7 @@ mod leases;
 mod read_models;
 mod snapshots;
 
-pub use self::attempts::{Attempts, MessageRef};
+pub use self::attempts::{Attempts, MessageRef, Tried};
 pub use self::dead_letters::{DeadLetter, DeadLetters, LetterKind, LetterReason};
 pub use self::directory::{ApiKeyRow, Directory};
 pub use self::journal::{

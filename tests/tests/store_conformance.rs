@@ -82,6 +82,7 @@ macro_rules! suites {
             attempts {
                 a_count_goes_up_by_one
                 a_dropped_count_begins_anew
+                a_former_owner_takes_no_count_of_its_successor_away
                 a_message_twice_in_one_call_is_counted_twice
                 a_sweep_takes_no_count_that_goes_up_meanwhile
                 a_thousand_messages_are_counted_in_one_call

@@ -4,16 +4,16 @@
 //! PostgreSQL lock rows in the same order, and none updates a row twice in one statement, which it
 //! refuses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use coppice_core::Timestamp;
+use coppice_core::{Epoch, Timestamp};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 
 use super::db::{Db, limit_of, writing};
 use super::{SqlStore, postgres, rows, sqlite};
 use crate::error::StoreError;
-use crate::store::{Attempts, MessageRef};
+use crate::store::{Attempts, MessageRef, Tried};
 
 /// The most messages of one statement. On SQLite each number of rows is a statement of its own in
 /// the writer's cache, so there are no more of them than the append has of each of its steps.
@@ -26,14 +26,10 @@ type CountTuple = (Vec<u8>, Vec<u8>, i64);
 impl Attempts for SqlStore {
     async fn count_attempts(
         &self,
-        messages: &[MessageRef],
+        messages: &[Tried],
         at: Timestamp,
     ) -> Result<Vec<u32>, StoreError> {
-        let mut tries: BTreeMap<MessageRef, i64> = BTreeMap::new();
-        for message in messages {
-            *tries.entry(*message).or_default() += 1;
-        }
-        let tries: Vec<_> = tries.into_iter().collect();
+        let tries = once_each(messages);
         let mut counts = BTreeMap::new();
         for chunk in tries.chunks(MESSAGES_MAX) {
             for row in self.count(chunk, at).await? {
@@ -43,15 +39,13 @@ impl Attempts for SqlStore {
         }
         messages
             .iter()
-            .map(|message| counts.get(message).copied())
+            .map(|tried| counts.get(&tried.message).copied())
             .collect::<Option<_>>()
             .ok_or_else(|| rows::unreadable("attempts", "a count is missing"))
     }
 
-    async fn drop_attempts(&self, messages: &[MessageRef]) -> Result<(), StoreError> {
-        let messages: BTreeSet<MessageRef> = messages.iter().copied().collect();
-        let messages: Vec<_> = messages.into_iter().collect();
-        for chunk in messages.chunks(MESSAGES_MAX) {
+    async fn drop_attempts(&self, messages: &[Tried]) -> Result<(), StoreError> {
+        for chunk in once_each(messages).chunks(MESSAGES_MAX) {
             let during = "dropping counts of tries";
             match &self.journal {
                 Db::Sqlite { write, .. } => drop_on_sqlite(write, chunk)
@@ -87,12 +81,27 @@ impl Attempts for SqlStore {
     }
 }
 
+/// A message as one row of a statement: how often it stands, and the latest epoch of it.
+struct Row {
+    message: MessageRef,
+    times: i64,
+    epoch: Epoch,
+}
+
+/// Each message once, in order.
+fn once_each(messages: &[Tried]) -> Vec<Row> {
+    let mut rows: BTreeMap<MessageRef, (i64, Epoch)> = BTreeMap::new();
+    for tried in messages {
+        let (times, epoch) = rows.entry(tried.message).or_insert((0, tried.epoch));
+        *times += 1;
+        *epoch = tried.epoch.max(*epoch);
+    }
+    let row = |(message, (times, epoch))| Row { message, times, epoch };
+    rows.into_iter().map(row).collect()
+}
+
 impl SqlStore {
-    async fn count(
-        &self,
-        tries: &[(MessageRef, i64)],
-        at: Timestamp,
-    ) -> Result<Vec<CountTuple>, StoreError> {
+    async fn count(&self, tries: &[Row], at: Timestamp) -> Result<Vec<CountTuple>, StoreError> {
         let during = "counting tries";
         match &self.journal {
             Db::Sqlite { write, .. } => count_on_sqlite(write, tries, at)
@@ -107,86 +116,96 @@ impl SqlStore {
 
 async fn count_on_sqlite(
     pool: &SqlitePool,
-    tries: &[(MessageRef, i64)],
+    tries: &[Row],
     at: Timestamp,
 ) -> Result<Vec<CountTuple>, sqlx::Error> {
     let text = format!(
-        "INSERT INTO attempts (stream, message, count, touched_at) VALUES {} \
+        "INSERT INTO attempts (stream, message, count, touched_at, epoch) VALUES {} \
          ON CONFLICT (stream, message) DO UPDATE SET count = count + excluded.count, \
-         touched_at = excluded.touched_at RETURNING stream, message, count",
-        vec!["(?,?,?,?)"; tries.len()].join(",")
+         touched_at = excluded.touched_at, epoch = MAX(epoch, excluded.epoch) \
+         RETURNING stream, message, count",
+        vec!["(?,?,?,?,?)"; tries.len()].join(",")
     );
     let mut query = sqlx::query_as(AssertSqlSafe(text));
-    for (message, times) in tries {
+    for row in tries {
         query = query
-            .bind(message.stream.0.as_bytes().to_vec())
-            .bind(message.message.as_bytes().to_vec())
-            .bind(*times)
-            .bind(at.as_micros());
+            .bind(row.message.stream.0.as_bytes().to_vec())
+            .bind(row.message.message.as_bytes().to_vec())
+            .bind(row.times)
+            .bind(at.as_micros())
+            .bind(row.epoch.to_i64());
     }
     query.fetch_all(pool).await
 }
 
 async fn count_on_postgres(
     pool: &PgPool,
-    tries: &[(MessageRef, i64)],
+    tries: &[Row],
     at: Timestamp,
 ) -> Result<Vec<CountTuple>, sqlx::Error> {
-    let (messages, times): (Vec<MessageRef>, Vec<i64>) = tries.iter().copied().unzip();
-    let (streams, ids) = columns(&messages);
+    let (streams, ids, epochs) = columns(tries);
+    let times: Vec<i64> = tries.iter().map(|row| row.times).collect();
     sqlx::query_as(
-        "INSERT INTO attempts (stream, message, count, touched_at) \
-         SELECT v.stream, v.message, v.times, $4 \
-         FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) AS v (stream, message, times) \
+        "INSERT INTO attempts (stream, message, count, touched_at, epoch) \
+         SELECT v.stream, v.message, v.times, $5, v.epoch \
+         FROM unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[], $4::BIGINT[]) \
+         AS v (stream, message, epoch, times) \
          ON CONFLICT (stream, message) DO UPDATE SET count = attempts.count + excluded.count, \
-         touched_at = excluded.touched_at RETURNING stream, message, count",
+         touched_at = excluded.touched_at, epoch = GREATEST(attempts.epoch, excluded.epoch) \
+         RETURNING stream, message, count",
     )
     .bind(streams)
     .bind(ids)
+    .bind(epochs)
     .bind(times)
     .bind(at.as_micros())
     .fetch_all(pool)
     .await
 }
 
-async fn drop_on_sqlite(pool: &SqlitePool, messages: &[MessageRef]) -> Result<(), sqlx::Error> {
+async fn drop_on_sqlite(pool: &SqlitePool, messages: &[Row]) -> Result<(), sqlx::Error> {
     // From a subquery: SQLite doesn't look bare VALUES up in an index, but reads the whole table.
     let text = format!(
         "DELETE FROM attempts WHERE (stream, message) IN \
-         (SELECT column1, column2 FROM (VALUES {}))",
-        vec!["(?,?)"; messages.len()].join(",")
+         (SELECT a.stream, a.message FROM (VALUES {}) AS v JOIN attempts AS a \
+         ON a.stream = v.column1 AND a.message = v.column2 AND a.epoch <= v.column3)",
+        vec!["(?,?,?)"; messages.len()].join(",")
     );
     let mut query = sqlx::query(AssertSqlSafe(text));
-    for message in messages {
+    for row in messages {
         query = query
-            .bind(message.stream.0.as_bytes().to_vec())
-            .bind(message.message.as_bytes().to_vec());
+            .bind(row.message.stream.0.as_bytes().to_vec())
+            .bind(row.message.message.as_bytes().to_vec())
+            .bind(row.epoch.to_i64());
     }
     query.execute(pool).await.map(drop)
 }
 
-async fn drop_on_postgres(pool: &PgPool, messages: &[MessageRef]) -> Result<(), sqlx::Error> {
-    let (streams, ids) = columns(messages);
+async fn drop_on_postgres(pool: &PgPool, messages: &[Row]) -> Result<(), sqlx::Error> {
+    let (streams, ids, epochs) = columns(messages);
     // Locked in order first: a deletion by itself takes rows as they lie.
     sqlx::query(
         "DELETE FROM attempts WHERE (stream, message) IN (SELECT a.stream, a.message \
-         FROM attempts a JOIN unnest($1::BYTEA[], $2::BYTEA[]) AS v (stream, message) \
-         ON a.stream = v.stream AND a.message = v.message \
+         FROM attempts a JOIN unnest($1::BYTEA[], $2::BYTEA[], $3::BIGINT[]) \
+         AS v (stream, message, epoch) \
+         ON a.stream = v.stream AND a.message = v.message AND a.epoch <= v.epoch \
          ORDER BY a.stream, a.message FOR UPDATE OF a)",
     )
     .bind(streams)
     .bind(ids)
+    .bind(epochs)
     .execute(pool)
     .await
     .map(drop)
 }
 
-/// Messages as PostgreSQL takes them: an array per column.
-fn columns(messages: &[MessageRef]) -> (Vec<[u8; 16]>, Vec<[u8; 16]>) {
-    messages
-        .iter()
-        .map(|message| (message.stream.0.into_bytes(), message.message.into_bytes()))
-        .unzip()
+/// Stream, message and epoch as PostgreSQL takes them: an array per column.
+type Columns = (Vec<[u8; 16]>, Vec<[u8; 16]>, Vec<i64>);
+
+fn columns(rows: &[Row]) -> Columns {
+    let streams = rows.iter().map(|row| row.message.stream.0.into_bytes()).collect();
+    let messages = rows.iter().map(|row| row.message.message.into_bytes()).collect();
+    (streams, messages, rows.iter().map(|row| row.epoch.to_i64()).collect())
 }
 
 fn counted(row: &CountTuple) -> Result<(MessageRef, u32), StoreError> {

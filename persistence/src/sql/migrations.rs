@@ -37,6 +37,7 @@ const SQLITE: &[Source] = &[
     source!("sqlite", 20261121002, "commands"),
     source!("sqlite", 20261121003, "ownership"),
     source!("sqlite", 20261121004, "deliveries"),
+    source!("sqlite", 20261121006, "attempts_epoch"),
 ];
 
 const SQLITE_READ_SIDE: &[Source] = &[source!("sqlite_read", 20261121001, "read_side")];
@@ -48,6 +49,7 @@ const POSTGRES: &[Source] = &[
     source!("postgres", 20261121004, "read_side"),
     source!("postgres", 20261121005, "append"),
     source!("postgres", 20261121006, "deliveries"),
+    source!("postgres", 20261121008, "attempts_epoch"),
 ];
 
 pub(super) async fn run_sqlite_journal(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 //! happened, and losing one costs a few tries more.
 
 use async_trait::async_trait;
-use coppice_core::{StreamId, Timestamp};
+use coppice_core::{Epoch, StreamId, Timestamp};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -20,6 +20,15 @@ pub struct MessageRef {
     pub message: Uuid,
 }
 
+/// A message and the epoch under which it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// The message.
+    pub message: MessageRef,
+    /// The epoch that its entity's owner holds.
+    pub epoch: Epoch,
+}
+
 /// How often messages were tried, so that one whose try ends the whole process is found out.
 #[async_trait]
 pub trait Attempts: Send + Sync {
@@ -31,12 +40,14 @@ pub trait Attempts: Send + Sync {
     /// again may count one try twice, never one too few.
     async fn count_attempts(
         &self,
-        messages: &[MessageRef],
+        messages: &[Tried],
         at: Timestamp,
     ) -> Result<Vec<u32>, StoreError>;
 
-    /// Forgets messages that are done with; those without a count are passed over.
-    async fn drop_attempts(&self, messages: &[MessageRef]) -> Result<(), StoreError>;
+    /// Forgets messages that are done with; those without a count are passed over, and so are those
+    /// that were tried under a later epoch since: a former owner's word, however often and late it
+    /// is repeated, takes no count of its successor's away.
+    async fn drop_attempts(&self, messages: &[Tried]) -> Result<(), StoreError>;
 
     /// Forgets up to `limit` messages last tried before a time whose entities have neither effects
     /// nor timers outstanding; how many went.

@@ -2,12 +2,21 @@
 
 use std::sync::Arc;
 
-use coppice_core::StreamKey;
-use coppice_persistence::{MessageRef, Store};
+use coppice_core::{Epoch, StreamKey};
+use coppice_persistence::{MessageRef, Store, Tried};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::fixture::*;
+
+/// The same messages under the first epoch.
+pub(crate) fn tried(messages: &[MessageRef]) -> Vec<Tried> {
+    under(Epoch(1), messages)
+}
+
+fn under(epoch: Epoch, messages: &[MessageRef]) -> Vec<Tried> {
+    messages.iter().map(|message| Tried { message: *message, epoch }).collect()
+}
 
 pub(crate) fn message(of: &StreamKey, number: u128) -> MessageRef {
     MessageRef { stream: of.stream(), message: Uuid::from_u128(number) }
@@ -18,7 +27,7 @@ fn messages(id: &str, count: u128) -> Vec<MessageRef> {
 }
 
 async fn count(store: &dyn Store, messages: &[MessageRef]) -> Vec<u32> {
-    store.count_attempts(messages, NOW).await.unwrap()
+    store.count_attempts(&tried(messages), NOW).await.unwrap()
 }
 
 /// By one with each call, each message by itself; the answers come in the order asked.
@@ -46,7 +55,7 @@ pub(crate) async fn a_thousand_messages_are_counted_in_one_call(store: Arc<dyn S
     assert_eq!(count(&*store, &many[..300]).await, [2; 300]);
     let expected: Vec<_> = [3; 300].into_iter().chain([2; 700]).collect();
     assert_eq!(count(&*store, &many).await, expected);
-    store.drop_attempts(&many[100..]).await.unwrap();
+    store.drop_attempts(&tried(&many[100..])).await.unwrap();
     let expected: Vec<_> = [4; 100].into_iter().chain([1; 900]).collect();
     assert_eq!(count(&*store, &many).await, expected);
 }
@@ -56,9 +65,9 @@ pub(crate) async fn a_dropped_count_begins_anew(store: Arc<dyn Store>) {
     let [a, b] = [message(&key("x"), 1), message(&key("x"), 2)];
     let other = message(&key("y"), 1);
     count(&*store, &[a, b, other, a]).await;
-    store.drop_attempts(&[]).await.unwrap();
-    store.drop_attempts(&[message(&key("x"), 9), a, a]).await.unwrap();
-    store.drop_attempts(&[a]).await.unwrap();
+    store.drop_attempts(&tried(&[])).await.unwrap();
+    store.drop_attempts(&tried(&[message(&key("x"), 9), a, a])).await.unwrap();
+    store.drop_attempts(&tried(&[a])).await.unwrap();
     assert_eq!(count(&*store, &[a, b, other]).await, [1, 2, 2]);
 }
 
@@ -66,10 +75,10 @@ pub(crate) async fn a_dropped_count_begins_anew(store: Arc<dyn Store>) {
 pub(crate) async fn stale_counts_are_dropped_by_age(store: Arc<dyn Store>) {
     let all = messages("x", 6);
     for (message, time) in all.iter().zip([10, 20, 30, 40, 50, 60]) {
-        store.count_attempts(&[*message], at(time)).await.unwrap();
+        store.count_attempts(&tried(&[*message]), at(time)).await.unwrap();
     }
     // The first is tried again, and is young by that.
-    store.count_attempts(&all[..1], at(60)).await.unwrap();
+    store.count_attempts(&tried(&all[..1]), at(60)).await.unwrap();
     assert_eq!(store.drop_stale_attempts(at(20), 9).await.unwrap(), 0);
     assert_eq!(store.drop_stale_attempts(at(50), 0).await.unwrap(), 0);
     assert_eq!(store.drop_stale_attempts(at(50), 2).await.unwrap(), 2);
@@ -93,10 +102,10 @@ pub(crate) async fn stale_counts_of_owing_and_waiting_entities_stay(store: Arc<d
     }
     let unknown = key("unknown");
     let all = [&owing, &waiting, &idle, &unknown].map(|key| message(key, 1));
-    store.count_attempts(&all, at(0)).await.unwrap();
+    store.count_attempts(&tried(&all), at(0)).await.unwrap();
     assert_eq!(store.drop_stale_attempts(NOW, 9).await.unwrap(), 2);
     assert_eq!(store.drop_stale_attempts(NOW, 9).await.unwrap(), 0);
-    assert_eq!(store.count_attempts(&all, at(0)).await.unwrap(), [2, 2, 1, 1]);
+    assert_eq!(store.count_attempts(&tried(&all), at(0)).await.unwrap(), [2, 2, 1, 1]);
     for (draft, key) in drafts.iter().zip([&owing, &waiting]) {
         commit(&*store, &[pen.at(key, draft.head()).event("2").unit()]).await;
     }
@@ -133,7 +142,7 @@ pub(crate) async fn a_sweep_takes_no_count_that_goes_up_meanwhile(store: Arc<dyn
     const CALLERS: u32 = 4;
     for round in 0..40 {
         let all = messages(&format!("x{round}"), 60);
-        store.count_attempts(&all, at(0)).await.unwrap();
+        store.count_attempts(&tried(&all), at(0)).await.unwrap();
         let mut calls = JoinSet::new();
         for _ in 0..CALLERS {
             let (counting, sweeping, all) = (Arc::clone(&store), Arc::clone(&store), all.clone());
@@ -149,4 +158,23 @@ pub(crate) async fn a_sweep_takes_no_count_that_goes_up_meanwhile(store: Arc<dyn
             assert!((CALLERS + 1..=CALLERS + 2).contains(&found), "round {round}: {found}");
         }
     }
+}
+
+/// However often and late it says that it is done: what was tried since stays counted.
+pub(crate) async fn a_former_owner_takes_no_count_of_its_successor_away(store: Arc<dyn Store>) {
+    let all = [message(&key("a"), 1), message(&key("a"), 2), message(&key("b"), 1)];
+    let [former, latter] = [Epoch(1), Epoch(2)].map(|epoch| under(epoch, &all));
+    store.count_attempts(&former, NOW).await.unwrap();
+    store.drop_attempts(&former).await.unwrap();
+    store.count_attempts(&latter[..2], NOW).await.unwrap();
+    // The first drop again, whose answer was lost.
+    store.drop_attempts(&former).await.unwrap();
+    assert_eq!(store.count_attempts(&latter, NOW).await.unwrap(), [2, 2, 1]);
+    // A former owner that tries once more doesn't make it its own by that.
+    assert_eq!(store.count_attempts(&former[..1], NOW).await.unwrap(), [3]);
+    store.drop_attempts(&former).await.unwrap();
+    assert_eq!(store.count_attempts(&latter, NOW).await.unwrap(), [4, 3, 2]);
+    // A later owner takes away whatever was counted before it.
+    store.drop_attempts(&under(Epoch(3), &all)).await.unwrap();
+    assert_eq!(store.count_attempts(&former, NOW).await.unwrap(), [1, 1, 1]);
 }

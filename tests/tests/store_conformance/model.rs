@@ -11,6 +11,7 @@ use coppice_persistence::{
 };
 use coppice_testkit::{MemoryStore, Random};
 
+use crate::attempts::tried;
 use crate::fixture::*;
 
 /// Seeds that every run takes, beside one that is new each time.
@@ -103,11 +104,15 @@ impl History {
         let messages: Vec<_> = (0..self.random.below(6)).map(|_| self.message()).collect();
         let time = at(self.random.below(100).cast_signed());
         if self.random.chance(700) {
-            let counts = store.count_attempts(&messages, time).await.unwrap();
-            assert_eq!(counts, model.count_attempts(&messages, time).await.unwrap(), "{what}");
+            let counts = store.count_attempts(&tried(&messages), time).await.unwrap();
+            assert_eq!(
+                counts,
+                model.count_attempts(&tried(&messages), time).await.unwrap(),
+                "{what}"
+            );
         } else if self.random.chance(500) {
-            store.drop_attempts(&messages).await.unwrap();
-            model.drop_attempts(&messages).await.unwrap();
+            store.drop_attempts(&tried(&messages)).await.unwrap();
+            model.drop_attempts(&tried(&messages)).await.unwrap();
         } else {
             // All or nothing: which ones go of those that are stale isn't promised.
             let limit = if self.random.chance(900) { usize::MAX } else { 0 };

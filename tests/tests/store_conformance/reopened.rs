@@ -1,6 +1,6 @@
 //! What a database holds once the process that wrote it is gone.
 
-use crate::attempts::message;
+use crate::attempts::{message, tried};
 use crate::backend::Opened;
 use crate::dead_letters::letter;
 use crate::fixture::*;
@@ -8,12 +8,12 @@ use crate::fixture::*;
 /// Counts go on from where they were.
 pub(crate) async fn counts_survive_reconnecting(opened: Opened) {
     let all = [1, 2].map(|number| message(&key("x"), number));
-    opened.store.count_attempts(&[all[0], all[1], all[0]], NOW).await.unwrap();
+    opened.store.count_attempts(&tried(&[all[0], all[1], all[0]]), NOW).await.unwrap();
     let opened = opened.again().await;
-    assert_eq!(opened.store.count_attempts(&all, NOW).await.unwrap(), [3, 2]);
-    opened.store.drop_attempts(&all[..1]).await.unwrap();
+    assert_eq!(opened.store.count_attempts(&tried(&all), NOW).await.unwrap(), [3, 2]);
+    opened.store.drop_attempts(&tried(&all[..1])).await.unwrap();
     let opened = opened.again().await;
-    assert_eq!(opened.store.count_attempts(&all, NOW).await.unwrap(), [1, 3]);
+    assert_eq!(opened.store.count_attempts(&tried(&all), NOW).await.unwrap(), [1, 3]);
 }
 
 /// Letters are there as they were, and numbers go on behind those that are gone.

@@ -5,7 +5,7 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use coppice_persistence::{MessageRef, Store};
+use coppice_persistence::{Store, Tried};
 use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -19,8 +19,8 @@ const BATCH_MAX: usize = 512;
 
 #[derive(Debug, Default)]
 struct Intake {
-    counting: Mutex<Vec<(MessageRef, oneshot::Sender<u32>)>>,
-    done: Mutex<Vec<(MessageRef, Option<oneshot::Sender<()>>)>>,
+    counting: Mutex<Vec<(Tried, oneshot::Sender<u32>)>>,
+    done: Mutex<Vec<(Tried, Option<oneshot::Sender<()>>)>>,
     bell: Notify,
 }
 
@@ -30,7 +30,7 @@ pub struct AttemptsHandle(Arc<Intake>);
 
 impl AttemptsHandle {
     /// Counts one more try; the count with it. `None` where the node ends first.
-    pub async fn count(&self, message: MessageRef) -> Option<u32> {
+    pub async fn count(&self, message: Tried) -> Option<u32> {
         let (reply, count) = oneshot::channel();
         self.0.counting.lock().push((message, reply));
         self.0.bell.notify_one();
@@ -39,13 +39,13 @@ impl AttemptsHandle {
 
     /// Forgets a message that is done with, some time soon. Lost with the process, it costs a row
     /// until stale counts are swept.
-    pub fn forget(&self, message: MessageRef) {
+    pub fn forget(&self, message: Tried) {
         self.0.done.lock().push((message, None));
         self.0.bell.notify_one();
     }
 
     /// Forgets a message before it is tried again; `None` where the node ends first.
-    pub async fn forgotten(&self, message: MessageRef) -> Option<()> {
+    pub async fn forgotten(&self, message: Tried) -> Option<()> {
         let (reply, done) = oneshot::channel();
         self.0.done.lock().push((message, Some(reply)));
         self.0.bell.notify_one();
@@ -94,7 +94,7 @@ impl AttemptsHandle {
         let counting = first_of(&self.0.counting);
         let worked = !counting.is_empty();
         if worked {
-            let messages: Vec<MessageRef> = counting.iter().map(|(message, _)| *message).collect();
+            let messages: Vec<Tried> = counting.iter().map(|(message, _)| *message).collect();
             match store.count_attempts(&messages, clock.now()).await {
                 // Whoever asked and went away needs no answer.
                 Ok(counts) => counting.into_iter().zip(counts).for_each(|((_, reply), count)| {
@@ -111,7 +111,7 @@ impl AttemptsHandle {
         if done.is_empty() {
             return Ok(worked);
         }
-        let messages: Vec<MessageRef> = done.iter().map(|(message, _)| *message).collect();
+        let messages: Vec<Tried> = done.iter().map(|(message, _)| *message).collect();
         if let Err(error) = store.drop_attempts(&messages).await {
             self.0.done.lock().splice(0..0, done);
             return Err(error);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_core::{EffectOutcome, StreamKey};
-use coppice_persistence::{LetterKind, LetterReason, MessageRef};
+use coppice_persistence::{LetterKind, LetterReason, MessageRef, Tried};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -60,7 +60,8 @@ impl Courier {
     pub async fn deliver(&self, key: &StreamKey, message: &SystemMessage) -> Delivered {
         let stream = key.stream();
         let id = message.message_id(stream);
-        let counted = MessageRef { stream, message: id };
+        let Some(epoch) = self.left.epoch(key) else { return Delivered::LeftAlone };
+        let counted = Tried { message: MessageRef { stream, message: id }, epoch };
         let mut crashed = false;
         'counted: loop {
             if self.quarantine.holds_entity(stream)

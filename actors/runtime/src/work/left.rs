@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use coppice_core::{ShardId, StreamKey};
+use coppice_core::{Epoch, ShardId, StreamKey};
 use parking_lot::Mutex;
 
 use crate::lease::Lease;
@@ -21,6 +21,11 @@ impl Left {
     /// Nothing was left yet.
     pub(crate) fn new(lease: Arc<dyn Lease>) -> Self {
         Self { shards: Arc::default(), lease }
+    }
+
+    /// The epoch under which this node owns an entity, if it does.
+    pub(crate) fn epoch(&self, key: &StreamKey) -> Option<Epoch> {
+        self.lease.epoch(key.shard(self.lease.shard_count()))
     }
 
     /// Something of this entity was left.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coppice_core::{CommandId, CorrelationId, EffectId, EffectOutcome, TenantId};
-use coppice_persistence::{DeadLetter, LetterKind, MessageRef, Store, StoreError};
+use coppice_core::{CommandId, CorrelationId, EffectId, EffectOutcome, Epoch, TenantId};
+use coppice_persistence::{DeadLetter, LetterKind, MessageRef, Store, StoreError, Tried};
 use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -156,7 +156,10 @@ impl DeadLetterOffice {
     async fn release(&self, tenant: &TenantId, letter: &DeadLetter) -> Result<(), OfficeError> {
         let stream = letter.key.stream();
         let messages = [letter.message, outcome_key(letter.message)];
-        let counted = messages.map(|message| MessageRef { stream, message });
+        // Whoever tried it: an operator decides for all.
+        let epoch = Epoch(i64::MAX.cast_unsigned());
+        let counted =
+            messages.map(|message| Tried { message: MessageRef { stream, message }, epoch });
         self.store.drop_attempts(&counted).await?;
         let released =
             self.courier.quarantine.release(self.store.as_ref(), tenant, letter.id).await?;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coppice_core::{Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey};
-use coppice_persistence::{LetterKind, LetterReason, MessageRef};
+use coppice_persistence::{LetterKind, LetterReason, MessageRef, Tried};
 use coppice_supervisors::StopSignal;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
@@ -260,7 +260,8 @@ impl PoolRunner {
     }
 
     async fn carry_out(&self, job: &Job, since: Instant, calls: &Semaphore, stopping: StopSignal) {
-        let counted = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
+        let message = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
+        let counted = Tried { message, epoch: job.epoch };
         let outcome = match self.call(job, (since, counted), calls, stopping).await {
             Called::Ended(outcome) => outcome,
             Called::Left => return self.courier.left.note(&job.key),
@@ -289,7 +290,7 @@ impl PoolRunner {
     async fn call(
         &self,
         job: &Job,
-        (since, counted): (Instant, MessageRef),
+        (since, counted): (Instant, Tried),
         calls: &Semaphore,
         stopping: StopSignal,
     ) -> Called {

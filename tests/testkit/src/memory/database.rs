@@ -33,8 +33,8 @@ pub(super) struct Database {
     pub(super) documents: BTreeMap<(String, TenantId, String), String>,
     pub(super) tenants: BTreeMap<TenantId, String>,
     pub(super) api_keys: BTreeMap<Uuid, ApiKeyRow>,
-    /// How often each message was tried, and when last.
-    pub(super) attempts: BTreeMap<MessageRef, (u32, Timestamp)>,
+    /// How often each message was tried, when last, and the latest epoch of it.
+    pub(super) attempts: BTreeMap<MessageRef, (u32, Timestamp, Epoch)>,
     pub(super) dead_letters: Letters,
 }
 

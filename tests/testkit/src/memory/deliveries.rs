@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use coppice_core::{TenantId, Timestamp};
-use coppice_persistence::{Attempts, DeadLetter, DeadLetters, EntityRow, MessageRef, StoreError};
+use coppice_persistence::{Attempts, DeadLetter, DeadLetters, EntityRow, StoreError, Tried};
 use uuid::Uuid;
 
 use super::MemoryStore;
@@ -25,7 +25,7 @@ pub(super) struct Letters {
 impl Attempts for MemoryStore {
     async fn count_attempts(
         &self,
-        messages: &[MessageRef],
+        messages: &[Tried],
         at: Timestamp,
     ) -> Result<Vec<u32>, StoreError> {
         self.faults.pass(Point::BeforeAttempts, "counting tries").await?;
@@ -34,7 +34,7 @@ impl Attempts for MemoryStore {
         Ok(counts)
     }
 
-    async fn drop_attempts(&self, messages: &[MessageRef]) -> Result<(), StoreError> {
+    async fn drop_attempts(&self, messages: &[Tried]) -> Result<(), StoreError> {
         self.faults.pass(Point::BeforeAttempts, "dropping counts of tries").await?;
         self.database.lock().drop_attempts(messages);
         self.faults.pass(Point::AfterAttempts, "dropping counts of tries").await
@@ -109,18 +109,23 @@ impl Letters {
 }
 
 impl Database {
-    fn count_attempts(&mut self, messages: &[MessageRef], at: Timestamp) -> Vec<u32> {
-        for message in messages {
-            let (count, touched_at) = self.attempts.entry(*message).or_insert((0, at));
+    fn count_attempts(&mut self, messages: &[Tried], at: Timestamp) -> Vec<u32> {
+        for tried in messages {
+            let fresh = (0, at, tried.epoch);
+            let (count, touched_at, epoch) = self.attempts.entry(tried.message).or_insert(fresh);
             *count += 1;
             *touched_at = at;
+            *epoch = tried.epoch.max(*epoch);
         }
-        messages.iter().map(|message| self.attempts[message].0).collect()
+        messages.iter().map(|tried| self.attempts[&tried.message].0).collect()
     }
 
-    fn drop_attempts(&mut self, messages: &[MessageRef]) {
-        for message in messages {
-            self.attempts.remove(message);
+    fn drop_attempts(&mut self, messages: &[Tried]) {
+        for tried in messages {
+            let counted = self.attempts.get(&tried.message);
+            if counted.is_some_and(|(_, _, epoch)| *epoch <= tried.epoch) {
+                self.attempts.remove(&tried.message);
+            }
         }
     }
 
@@ -129,13 +134,15 @@ impl Database {
         let stale: Vec<_> = self
             .attempts
             .iter()
-            .filter(|(message, (_, touched_at))| {
+            .filter(|(message, (_, touched_at, _))| {
                 *touched_at < before && !self.row(message.stream).is_some_and(outstanding)
             })
             .map(|(message, _)| *message)
             .take(limit)
             .collect();
-        self.drop_attempts(&stale);
+        for message in &stale {
+            self.attempts.remove(message);
+        }
         stale.len() as u64
     }
 }

@@ -10,7 +10,7 @@ use coppice_core::{
 };
 use coppice_persistence::{
     Attempts, ClaimOutcome, DeadLetters, Journal, Leases, MessageRef, ShardClaim, Snapshots,
-    StoreError, StreamAppend, Unit, UnitOutcome,
+    StoreError, StreamAppend, Tried, Unit, UnitOutcome,
 };
 use uuid::Uuid;
 
@@ -160,6 +160,7 @@ async fn reads_and_snapshots_fail_at_their_own_points() {
 async fn a_try_is_counted_before_its_answer_is_lost() {
     let store = MemoryStore::default();
     let message = MessageRef { stream: key().stream(), message: Uuid::nil() };
+    let message = Tried { message, epoch: Epoch(1) };
     let count = async || store.count_attempts(&[message], Timestamp::EPOCH).await;
     store.faults().arm(Point::BeforeAttempts, Action::Full, Times::Next(1));
     assert!(matches!(count().await, Err(StoreError::Full)));
