@@ -1,5 +1,5 @@
 //! The store: journal, entity rows, command records, snapshots, subscriptions, read models, counts
-//! of tries and dead letters.
+//! of tries, dead letters and the keys of personal data.
 //!
 //! **Owns:** the [`Store`] seam and its SQL implementations. **Invariants:** an append is accepted
 //! only where the stream ends at the expected sequence and hash and the shard's epoch is the
@@ -19,8 +19,8 @@ pub mod store;
 pub use error::StoreError;
 pub use sql::{PostgresOptions, SqlStore, SqliteOptions};
 pub use store::{
-    ApiKeyRow, Attempts, BatchRow, ClaimOutcome, CommandRecord, DeadLetter, DeadLetters, Directory,
-    DocumentChange, EntityRow, Journal, LATER_RECORDS_MAX, Leases, LetterKind, LetterReason,
-    MessageRef, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots, Store,
-    StreamAppend, Tried, Unit, UnitOutcome,
+    ApiKeyRow, Attempts, BatchRow, ClaimOutcome, CommandRecord, DeadLetter, DeadLetters, Destroyed,
+    Directory, DocumentChange, EntityRow, Journal, LATER_RECORDS_MAX, Leases, LetterKind,
+    LetterReason, MessageRef, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot,
+    Snapshots, Store, StreamAppend, SubjectKeyRow, SubjectKeys, Tried, Unit, UnitOutcome, WrappedKey,
 };

@@ -10,6 +10,7 @@ mod journal;
 mod leases;
 mod read_models;
 mod snapshots;
+mod subject_keys;
 
 pub use self::attempts::{Attempts, MessageRef, Tried};
 pub use self::dead_letters::{DeadLetter, DeadLetters, LetterKind, LetterReason};
@@ -21,14 +22,31 @@ pub use self::journal::{
 pub use self::leases::{ClaimOutcome, Leases, ShardClaim};
 pub use self::read_models::{DocumentChange, ParkedEvent, Progress, ReadModels};
 pub use self::snapshots::{Snapshot, Snapshots};
+pub use self::subject_keys::{Destroyed, SubjectKeyRow, SubjectKeys, WrappedKey};
 
 /// Everything that the runtime needs of a database.
 pub trait Store:
-    Journal + Leases + Snapshots + ReadModels + Directory + Attempts + DeadLetters + 'static
+    Journal
+    + Leases
+    + Snapshots
+    + ReadModels
+    + Directory
+    + Attempts
+    + DeadLetters
+    + SubjectKeys
+    + 'static
 {
 }
 
 impl<T> Store for T where
-    T: Journal + Leases + Snapshots + ReadModels + Directory + Attempts + DeadLetters + 'static
+    T: Journal
+        + Leases
+        + Snapshots
+        + ReadModels
+        + Directory
+        + Attempts
+        + DeadLetters
+        + SubjectKeys
+        + 'static
 {
 }

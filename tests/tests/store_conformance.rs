@@ -43,6 +43,8 @@ mod retention;
 mod scans;
 #[path = "store_conformance/snapshots.rs"]
 mod snapshots;
+#[path = "store_conformance/subject_keys.rs"]
+mod subject_keys;
 #[path = "store_conformance/units.rs"]
 mod units;
 
@@ -202,6 +204,14 @@ macro_rules! suites {
                 of_two_snapshots_in_one_call_the_newer_stays
                 the_newest_snapshot_stays
             }
+            subject_keys {
+                a_destroyed_key_leaves_a_row_that_says_so
+                a_key_is_of_its_tenant
+                a_subject_that_was_erased_first_never_gets_a_key
+                a_wrapped_key_reads_back_as_it_was
+                keys_are_wrapped_anew_unless_they_moved
+                of_competing_keys_exactly_one_stands
+            }
             units {
                 a_command_twice_in_one_append_is_invalid
                 a_duplicate_takes_its_whole_unit
@@ -215,6 +225,7 @@ macro_rules! suites {
             };
             reopened {
                 counts_survive_reconnecting
+                destroyed_keys_stay_so_after_reconnecting
                 letters_survive_reconnecting
                 senders_survive_reconnecting
             }

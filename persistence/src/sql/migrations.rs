@@ -42,6 +42,8 @@ const SQLITE: &[Source] = &[
 
 const SQLITE_READ_SIDE: &[Source] = &[source!("sqlite_read", 20261121001, "read_side")];
 
+const SQLITE_KEYS: &[Source] = &[source!("sqlite_keys", 20261121010, "subject_keys")];
+
 const POSTGRES: &[Source] = &[
     source!("postgres", 20261121001, "journal"),
     source!("postgres", 20261121002, "commands"),
@@ -50,6 +52,7 @@ const POSTGRES: &[Source] = &[
     source!("postgres", 20261121005, "append"),
     source!("postgres", 20261121006, "deliveries"),
     source!("postgres", 20261121008, "attempts_epoch"),
+    source!("postgres", 20261121010, "subject_keys"),
 ];
 
 pub(super) async fn run_sqlite_journal(pool: &SqlitePool) -> Result<(), StoreError> {
@@ -58,6 +61,10 @@ pub(super) async fn run_sqlite_journal(pool: &SqlitePool) -> Result<(), StoreErr
 
 pub(super) async fn run_sqlite_read_side(pool: &SqlitePool) -> Result<(), StoreError> {
     run_sqlite(pool, SQLITE_READ_SIDE).await
+}
+
+pub(super) async fn run_sqlite_keys(pool: &SqlitePool) -> Result<(), StoreError> {
+    run_sqlite(pool, SQLITE_KEYS).await
 }
 
 async fn run_sqlite(pool: &SqlitePool, sources: &'static [Source]) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod read_models;
 mod rows;
 mod snapshots;
 mod sqlite;
+mod subject_keys;
 
 use std::path::Path;
 
@@ -32,6 +33,8 @@ pub struct SqlStore {
     journal: Db,
     /// Snapshots, subscriptions and documents; on SQLite in a file of their own.
     read_side: Db,
+    /// Keys of personal data; on SQLite in a file of their own.
+    keys: Db,
     appender: Appender,
 }
 
@@ -45,6 +48,10 @@ impl SqlStore {
     /// The embedded store's journal in its directory.
     pub const JOURNAL_FILE: &'static str = "journal.db";
 
+    /// The embedded store's keys of personal data in its directory. Whoever copies the journal
+    /// copies this after it: what is sealed in the journal has its key there by then.
+    pub const KEYS_FILE: &'static str = "keys.db";
+
     /// Opens (and creates or migrates) the embedded store in a directory. The caller holds the
     /// directory's lock: SQLite has one writer, and it is this process.
     ///
@@ -54,10 +61,11 @@ impl SqlStore {
     pub async fn open_sqlite(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let journal = sqlite::open_journal(directory, &options).await?;
         let read_side = sqlite::open_read_side(directory, &options).await?;
+        let keys = sqlite::open_keys(directory, &options).await?;
         let checkpoints = sqlite::open_checkpoints(directory, &options).await?;
         let appender =
             Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?, checkpoints));
-        Ok(Self { journal, read_side, appender })
+        Ok(Self { journal, read_side, keys, appender })
     }
 
     /// Connects to a PostgreSQL database (15 or newer) and migrates it.
@@ -68,7 +76,12 @@ impl SqlStore {
         let pool = postgres::connect(url, &options).await?;
         migrations::run_postgres(&pool).await?;
         let db = Db::Postgres(pool);
-        Ok(Self { journal: db.clone(), read_side: db, appender: Appender::Postgres })
+        Ok(Self {
+            journal: db.clone(),
+            read_side: db.clone(),
+            keys: db,
+            appender: Appender::Postgres,
+        })
     }
 
     /// Closes every connection; what is running is finished first.
@@ -78,5 +91,6 @@ impl SqlStore {
         }
         self.journal.close().await;
         self.read_side.close().await;
+        self.keys.close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded store: two SQLite files in one directory, each with one writer connection.
+//! The embedded store: three SQLite files in one directory, each with one writer connection.
 //!
 //! **Invariants:** the journal is written with `synchronous=FULL` in WAL mode, so that a commit
 //! that was answered survives a power cut; whoever opens the directory holds its lock, so that the
@@ -49,6 +49,9 @@ const STATEMENTS_MAX: usize = 512;
 /// touches is written whole: small pages write less. Fixed when a file is made.
 pub(crate) const PAGE_BYTES: u32 = 1_024;
 
+/// Page cache of each connection to the keys, KiB: the index pages of some ten thousand subjects.
+const KEYS_CACHE_KIB: u32 = 2_048;
+
 /// Pages of write-ahead log after which it is copied into the database: 64 MiB.
 const WAL_PAGES_MAX: u32 = 64 * 1_024 * 1_024 / PAGE_BYTES;
 
@@ -71,8 +74,13 @@ pub(super) async fn open_journal(
     directory: &Path,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
-    let db =
-        open(&directory.join(SqlStore::JOURNAL_FILE), SqliteSynchronous::Full, options).await?;
+    let db = open(
+        &directory.join(SqlStore::JOURNAL_FILE),
+        SqliteSynchronous::Full,
+        Deleted::Left,
+        options,
+    )
+    .await?;
     migrations::run_sqlite_journal(&db.write_pool_sqlite()?).await?;
     Ok(db)
 }
@@ -83,14 +91,57 @@ pub(super) async fn open_read_side(
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
     let options = SqliteOptions { bytes_max: 0, ..options.clone() };
-    let db = open(&directory.join("read.db"), SqliteSynchronous::Normal, &options).await?;
+    let file = directory.join("read.db");
+    let db = open(&file, SqliteSynchronous::Normal, Deleted::Left, &options).await?;
     migrations::run_sqlite_read_side(&db.write_pool_sqlite()?).await?;
     Ok(db)
+}
+
+/// The keys of personal data, which must leave nothing behind where they are destroyed.
+pub(super) async fn open_keys(directory: &Path, options: &SqliteOptions) -> Result<Db, StoreError> {
+    // A full journal must not stand in the way of an erasure, and a key is some hundred bytes.
+    let options =
+        SqliteOptions { bytes_max: 0, readers: 1, cache_kib: KEYS_CACHE_KIB, ..options.clone() };
+    let file = directory.join(SqlStore::KEYS_FILE);
+    let db = open(&file, SqliteSynchronous::Full, Deleted::Overwritten, &options).await?;
+    migrations::run_sqlite_keys(&db.write_pool_sqlite()?).await?;
+    // The last process may have ended between an erasure and this.
+    cut_log(&db).await?;
+    Ok(db)
+}
+
+/// Writes a database's log into its file and cuts it to nothing, so that no older form of a row is
+/// left in it. PostgreSQL has no such thing.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], also where a reader was in the way for too long.
+pub(super) async fn cut_log(db: &Db) -> Result<(), StoreError> {
+    let Db::Sqlite { write, .. } = db else { return Ok(()) };
+    let during = "cutting the log of the keys";
+    let (busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(write)
+        .await
+        .map_err(|error| classify(during, error))?;
+    if busy != 0 {
+        let source = sqlx::Error::Protocol("a reader stands in the way".to_owned());
+        return Err(StoreError::Unavailable { during, source });
+    }
+    Ok(())
+}
+
+/// What becomes of bytes that are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deleted {
+    /// They stay in the file until others take their place.
+    Left,
+    /// They are overwritten with zeros, in the pages that stay and in those that are freed.
+    Overwritten,
 }
 
 async fn open(
     file: &Path,
     synchronous: SqliteSynchronous,
+    deleted: Deleted,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
     let common = SqliteConnectOptions::new()
@@ -109,6 +160,9 @@ async fn open(
         .create_if_missing(true)
         .statement_cache_capacity(STATEMENTS_MAX)
         .thread_name(|_| "sqlite-writer".to_owned());
+    if deleted == Deleted::Overwritten {
+        writer = writer.pragma("secure_delete", "ON");
+    }
     if options.bytes_max > 0 {
         let pages = options.bytes_max.div_ceil(u64::from(PAGE_BYTES));
         writer = writer.pragma("max_page_count", pages.to_string());

@@ -4,6 +4,7 @@ use crate::attempts::{message, tried};
 use crate::backend::Opened;
 use crate::dead_letters::letter;
 use crate::fixture::*;
+use crate::subject_keys::{end, key_row, subject};
 
 /// Counts go on from where they were.
 pub(crate) async fn counts_survive_reconnecting(opened: Opened) {
@@ -48,4 +49,18 @@ pub(crate) async fn senders_survive_reconnecting(opened: Opened) {
     assert_eq!(opened.store.drop_commands(at(i64::MAX), 9).await.unwrap(), 1);
     let found = opened.store.command(&key("c"), sent.command_id).await.unwrap();
     assert_eq!(found, Some(sent));
+}
+
+/// A destroyed key stays destroyed, a key stays as it was, and neither can be put anew.
+pub(crate) async fn destroyed_keys_stay_so_after_reconnecting(opened: Opened) {
+    for name in ["gone", "there"] {
+        opened.store.put_subject_key(&key_row("acme", name)).await.unwrap();
+    }
+    opened.store.destroy_subject_key(&tenant("acme"), &subject("gone"), &end(1)).await.unwrap();
+    let opened = opened.again().await;
+    for (name, wrapped) in [("gone", None), ("there", key_row("acme", "there").wrapped)] {
+        let other =
+            coppice_persistence::SubjectKeyRow { key_id: "key_2".into(), ..key_row("acme", name) };
+        assert_eq!(opened.store.put_subject_key(&other).await.unwrap().wrapped, wrapped);
+    }
 }

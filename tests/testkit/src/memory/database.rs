@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use coppice_core::invariants::check_link;
 use coppice_core::{
     CommandId, Epoch, EventRecord, Hash, Position, Sequence, ShardId, StoredEvent, StreamHead,
-    StreamId, TenantId, Timestamp,
+    StreamId, SubjectId, TenantId, Timestamp,
 };
 use coppice_persistence::{
     ApiKeyRow, BatchRow, CommandRecord, EntityRow, MessageRef, ParkedEvent, Refusal, Snapshot,
-    StoreError, StreamAppend, Unit, UnitOutcome, chain,
+    StoreError, StreamAppend, SubjectKeyRow, Unit, UnitOutcome, chain,
 };
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub(super) struct Database {
     /// How often each message was tried, when last, and the latest epoch of it.
     pub(super) attempts: BTreeMap<MessageRef, (u32, Timestamp, Epoch)>,
     pub(super) dead_letters: Letters,
+    /// The keys of personal data.
+    pub(super) subject_keys: BTreeMap<(TenantId, SubjectId), SubjectKeyRow>,
 }
 
 /// One stream. It may have command records and yet no events, and then no row.

@@ -52,6 +52,8 @@ pub enum Point {
     AfterAttempts,
     /// Before dead letters are read or written.
     DeadLetters,
+    /// Before the keys of personal data are read or written.
+    SubjectKeys,
 }
 
 impl Point {

@@ -13,6 +13,7 @@ pub mod faults;
 mod journal;
 mod leases;
 mod read_side;
+mod subject_keys;
 #[cfg(test)]
 mod tests;
 
