@@ -49,6 +49,8 @@ pub enum Command {
     /// `brittle {"subject", "name"}`: as `name`, but panics until the thread is told otherwise by
     /// [`mend`].
     Brittle(NameArguments),
+    /// `fragile {"subject", "name"}`: panics, and says whose data it holds.
+    Fragile(NameArguments),
     /// `crash {}`: panics.
     Crash,
     /// `block {}`: holds its thread for some seconds.
@@ -163,6 +165,7 @@ impl Entity for Profile {
             "settle" => Ok(Command::Settle),
             "touch" => Ok(Command::Touch),
             "brittle" => Ok(Command::Brittle(parse_body(body)?)),
+            "fragile" => Ok(Command::Fragile(parse_body(body)?)),
             "crash" => Ok(Command::Crash),
             "block" => Ok(Command::Block),
             "crash_in_evolve" => Ok(Command::CrashInEvolve),
@@ -177,6 +180,7 @@ impl Entity for Profile {
     ) -> Result<Decision<Event, u32>, ProfileError> {
         let events = match command {
             Command::Brittle(_) if !IS_MENDED.get() => panic!("told to crash"),
+            Command::Fragile(_) => panic!("told to crash"),
             Command::Name(arguments) | Command::Brittle(arguments) => vec![Event::Named(Named {
                 name: Sensitive::new(arguments.subject.clone(), arguments.name.clone()),
                 due: context.now.saturating_add_micros(REMIND_AFTER_MICROS),
@@ -219,6 +223,14 @@ impl Entity for Profile {
     fn pending(state: &State) -> &Pending {
         assert!(!PENDING_PANICS.get(), "a fault in pending");
         &state.pending
+    }
+
+    /// Not of a brittle one: its letter is to be replayed, so its body must be kept.
+    fn subject(command: &Command) -> Option<&SubjectId> {
+        match command {
+            Command::Name(arguments) | Command::Fragile(arguments) => Some(&arguments.subject),
+            _ => None,
+        }
     }
 
     fn view(state: &State) -> View {

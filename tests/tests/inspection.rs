@@ -60,6 +60,7 @@ impl World {
             registry: node.registry(),
             auth: Auth::new(store, clock, &config.auth),
             limits: RequestLimits::from(&config.server),
+            eraser: None,
             inspector: Some(node.inspector()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -134,12 +134,29 @@ pub enum Failure {
         /// What is wrong with it.
         problem: String,
     },
+    /// The command holds data of a subject that was erased.
+    #[error("the subject was erased")]
+    SubjectErased,
+    /// Personal data can't be written or read: the platform's key is missing, or is another one.
+    #[error("personal data is locked: the node has no platform key that fits")]
+    PersonalDataLocked,
     /// The node is shutting down.
     #[error("the node is shutting down")]
     ShuttingDown,
 }
 
 impl Failure {
+    /// Whether it says that an entity could not be read from its journal.
+    pub(crate) const fn of_recovery(&self) -> bool {
+        matches!(
+            self,
+            Self::StoreUnavailable
+                | Self::StoreFull
+                | Self::Damaged { .. }
+                | Self::PersonalDataLocked
+        )
+    }
+
     /// What happened to the command.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
@@ -163,6 +180,8 @@ impl Failure {
             | Self::StoreUnavailable
             | Self::StoreFull
             | Self::Damaged { .. }
+            | Self::SubjectErased
+            | Self::PersonalDataLocked
             | Self::ShuttingDown => Outcome::NotApplied,
         }
     }

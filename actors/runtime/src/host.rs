@@ -16,6 +16,7 @@
 //! or a refused ticket has shown to be repeats.
 
 mod crash;
+mod keys;
 mod outstanding;
 
 use std::collections::HashSet;
@@ -39,6 +40,7 @@ use crate::recovery;
 use crate::slot::{Delivery, Order, Slot, SlotBell};
 use crate::ticket::{Incarnation, Ticket, Writing};
 use crate::window::Answered;
+use keys::Applied;
 
 /// The worker behind an entity's bell.
 pub(crate) struct Host<K: Entity> {
@@ -133,7 +135,7 @@ impl<K: Entity> Host<K> {
         if let Some(mut life) = self.life.take() {
             life.rest();
             self.slot.mailbox.shrink();
-            self.slot.weigh(life.weight(self.slot.services.vault.as_ref()));
+            self.slot.weigh(life.weight(&self.slot.services.scope(&self.slot.key)));
             *self.slot.asleep.lock() = Some(life);
         }
         Turn::Asleep
@@ -147,6 +149,7 @@ impl<K: Entity> Host<K> {
             return Turn::Idle;
         }
         self.life = None;
+        self.slot.personal.clear();
         Turn::Asleep
     }
 
@@ -180,6 +183,7 @@ impl<K: Entity> Host<K> {
             }
         }
         self.life = None;
+        self.slot.personal.clear();
         true
     }
 
@@ -187,16 +191,19 @@ impl<K: Entity> Host<K> {
         let services = &self.slot.services;
         self.slot.does(Activity::Recovering);
         services.quarantine.loaded(services.lease.as_ref(), shard, epoch).await;
-        let recovered = recovery::recover::<K>(
+        self.slot.personal.clear();
+        let mut recovered = recovery::recover_in::<K>(
             services.store.as_ref(),
             &self.slot.key,
-            services.vault.as_ref(),
+            &services.scope(&self.slot.key),
             services.options.read_page,
         )
-        .await;
-        let recovered = recovered.inspect_err(|failure| {
+        .await
+        .inspect_err(|failure| {
             error!(key = %self.slot.key, error = %failure, "entity can't be recovered");
         })?;
+        self.slot.personal.add(std::mem::take(&mut recovered.subjects));
+        self.slot.personal.add(std::mem::take(&mut recovered.subjects));
         let bell = Arc::new(SlotBell(Weak::clone(&Arc::downgrade(&self.slot))));
         let incarnation = Incarnation::new(self.slot.key.clone(), shard, epoch, bell);
         // Every open answer is in the window, whatever its size: a repeat of one must be known.
@@ -241,7 +248,7 @@ impl<K: Entity> Host<K> {
             }
             match delivery {
                 Delivery::Command(order) => self.decide_order(order).await,
-                Delivery::System(delivery) => self.serve_system(*delivery),
+                Delivery::System(delivery) => self.serve_system(*delivery).await,
                 Delivery::View { received, deadline, reply } => {
                     self.show((received, deadline), reply);
                 }
@@ -301,6 +308,9 @@ impl<K: Entity> Host<K> {
         if broken {
             return order.fail(Failure::Unlinked);
         }
+        if let Err(failure) = self.admit(&order).await {
+            return self.refuse(order, failure).await;
+        }
         let Some((now, decided)) = self.decide(&order) else {
             return self.crash(order, "a panic or an overrun of its time in decide");
         };
@@ -313,7 +323,7 @@ impl<K: Entity> Host<K> {
             }
         }
         match decided {
-            Ok(decision) => self.accept(order, &decision, now),
+            Ok(decision) => self.accept(order, decision, now).await,
             Err(refusal) => self.settle(order, Err(refusal)),
         }
     }
@@ -341,32 +351,26 @@ impl<K: Entity> Host<K> {
     }
 
     /// Takes an accepted decision into the working state and makes its ticket.
-    fn accept(
+    async fn accept(
         &mut self,
         order: Box<Order<K>>,
-        decision: &Decision<K::Event, K::Reply>,
+        decision: Decision<K::Event, K::Reply>,
         now: Timestamp,
     ) {
-        let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
-        let services = &self.slot.services;
-        let vault = services.vault.as_ref();
-        let work = AssertUnwindSafe(|| {
-            let mark = K::pending(&life.state).mark();
-            let reply = life.apply(&order, decision, now, vault)?;
-            if !outstanding::is_digested::<K>(&life.state, &order.origin) {
-                return Err("what it digested is still owed".to_owned());
+        let vault = self.slot.services.scope(&self.slot.key);
+        let (reply, after, snapshot) = loop {
+            match self.apply(&order, &decision, now, &vault) {
+                Applied::Whole(reply, after, snapshot) => break (reply, after, snapshot),
+                Applied::Misses(wants) => {
+                    if let Err(failure) = self.fetch(&vault, &wants).await {
+                        return order.fail(failure);
+                    }
+                }
+                Applied::Refused(failure) => return self.refuse(order, failure).await,
+                Applied::Crashed(problem) => return self.crash(order, &problem),
             }
-            let after = life.after(mark, &services.quarantine);
-            let every = services.options.snapshot_every;
-            let snapshot =
-                (!life.chained.is_empty()).then(|| life.snapshot_due(every, now, vault)).flatten();
-            Ok((reply, after, snapshot))
-        });
-        let applied = catch_unwind(work).unwrap_or_else(|_| Err("a panic".to_owned()));
-        let (reply, after, snapshot) = match applied {
-            Ok(applied) => applied,
-            Err(problem) => return self.crash(order, &problem),
         };
+        let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         let sequence = life.head.sequence;
         let answer = Answer { sequence, reply: reply.clone(), repeated: false };
         let events = std::mem::take(&mut life.chained);
@@ -424,8 +428,7 @@ impl<K: Entity> Host<K> {
         reply: tokio::sync::oneshot::Sender<Result<View, Failure>>,
     ) {
         let Some(life) = &self.life else { return drop(reply.send(Err(Failure::Conflict))) };
-        let vault = self.slot.services.vault.as_ref();
-        let view = match life.view(vault) {
+        let view = match life.view(&self.slot.services.scope(&self.slot.key)) {
             Ok(view) => view,
             Err(problem) => {
                 error!(key = %self.slot.key, problem, "a view can't be written");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
 use coppice_core::envelope::EventBody;
-use coppice_core::sensitive::Vault;
 use coppice_core::{
     Decision, DomainEvent, Entity, EventRecord, Sequence, StreamHead, TimerId, Timestamp,
     invariants,
@@ -16,7 +15,8 @@ use tracing::warn;
 use crate::answer::View;
 use crate::host::LookUp;
 use crate::link::LinkGroup;
-use crate::recovery::{Recovered, in_vault};
+use crate::personal::Scope;
+use crate::recovery::Recovered;
 use crate::slot::{Order, Services};
 use crate::ticket::Incarnation;
 use crate::window::CommandWindow;
@@ -32,7 +32,8 @@ pub(crate) struct Life<K: Entity> {
     pub(crate) recorded_at: Timestamp,
     pub(crate) window: CommandWindow,
     pub(crate) look_up: LookUp,
-    /// The entity's own code panicked: this state is not to be trusted any more.
+    /// The entity's own code panicked, so that this state is not to be trusted any more; or it
+    /// holds what was erased.
     pub(crate) crashed: bool,
     /// The events of the decision in hand, chained.
     pub(crate) chained: Vec<EventRecord>,
@@ -77,16 +78,16 @@ impl<K: Entity> Life<K> {
         order: &Order<K>,
         decision: &Decision<K::Event, K::Reply>,
         now: Timestamp,
-        vault: Option<&Arc<dyn Vault>>,
+        vault: &Arc<Scope>,
     ) -> Result<Box<str>, String> {
         let problem = |error: serde_json::Error| error.to_string();
         self.chained.clear();
         self.chained.reserve_exact(decision.events.len());
-        let reply = in_vault(vault, || serde_json::to_string(&decision.reply)).map_err(problem)?;
+        let reply = vault.run(|| serde_json::to_string(&decision.reply)).map_err(problem)?;
         self.groups.retain(|group| !group.is_broken() && !group.is_complete());
         let mut head = self.head;
         for event in &decision.events {
-            let payload = in_vault(vault, || event.encode()).map_err(problem)?;
+            let payload = vault.run(|| event.encode()).map_err(problem)?;
             let event_type = event.event_type();
             if !invariants::is_event_type(event_type) {
                 return Err(format!("{event_type} is no event type"));
@@ -137,7 +138,7 @@ impl<K: Entity> Life<K> {
         &mut self,
         every: u64,
         now: Timestamp,
-        vault: Option<&Arc<dyn Vault>>,
+        vault: &Arc<Scope>,
     ) -> Option<Snapshot> {
         if self.head.sequence.0 - self.snapshot_at.0 < every {
             return None;
@@ -146,7 +147,7 @@ impl<K: Entity> Life<K> {
         self.snapshot_at = self.head.sequence;
         let key = self.incarnation.key.clone();
         let (state, digest) =
-            in_vault(vault, || (snapshot::encode(&self.state), state_digest(&self.state)));
+            vault.run(|| (snapshot::encode(&self.state), state_digest(&self.state)));
         match (state, digest) {
             (Ok(state), Ok(digest)) => Some(Snapshot {
                 key,
@@ -181,8 +182,8 @@ impl<K: Entity> Life<K> {
     }
 
     /// About how much memory the state takes, in bytes: as much as its snapshot.
-    pub(crate) fn weight(&self, vault: Option<&Arc<dyn Vault>>) -> usize {
-        let encode = || in_vault(vault, || snapshot::encode(&self.state));
+    pub(crate) fn weight(&self, vault: &Arc<Scope>) -> usize {
+        let encode = || vault.run(|| snapshot::encode(&self.state));
         let encoded = catch_unwind(AssertUnwindSafe(encode)).ok();
         size_of::<Self>() + encoded.and_then(Result::ok).map_or(0, |bytes| bytes.len())
     }
@@ -198,7 +199,8 @@ impl<K: Entity> Life<K> {
             return false;
         }
         let (tail, before) = (services.options.passivation_tail_max, self.snapshot_at);
-        let work = || self.snapshot_due(tail, self.recorded_at, services.vault.as_ref());
+        let vault = services.scope(&self.incarnation.key);
+        let work = || self.snapshot_due(tail, self.recorded_at, &vault);
         // One whose state can't be written leaves all the same: the journal has it.
         let taken = catch_unwind(AssertUnwindSafe(work)).unwrap_or(None);
         let saved = taken.is_none_or(|taken| services.snapshots.try_send(taken).is_ok());
@@ -209,8 +211,8 @@ impl<K: Entity> Life<K> {
         saved
     }
 
-    pub(crate) fn view(&self, vault: Option<&Arc<dyn Vault>>) -> Result<View, String> {
-        let show = || in_vault(vault, || serde_json::to_string(&K::view(&self.state)));
+    pub(crate) fn view(&self, vault: &Arc<Scope>) -> Result<View, String> {
+        let show = || vault.run(|| serde_json::to_string(&K::view(&self.state)));
         let shown = catch_unwind(AssertUnwindSafe(show)).map_err(|_| "a panic".to_owned())?;
         let state = shown.map_err(|error| error.to_string())?;
         Ok(View { sequence: self.head.sequence, state: state.into() })

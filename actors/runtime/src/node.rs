@@ -34,9 +34,11 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::erasure::Eraser;
 use crate::inspect::Inspector;
 use crate::lease::Lease;
 use crate::options::RuntimeOptions;
+use crate::personal::{AtHand, Keys, NoKeys};
 use crate::projection::Projection;
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
@@ -70,7 +72,7 @@ pub struct NodeBuilder {
     store: Arc<dyn Store>,
     lease: Arc<dyn Lease>,
     clock: Arc<dyn Clock>,
-    vault: Option<Arc<dyn Vault>>,
+    keys: Arc<dyn Keys>,
     options: RuntimeOptions,
     kinds: Vec<MakeRegion>,
     projections: Vec<Arc<dyn Projection>>,
@@ -101,7 +103,7 @@ impl NodeBuilder {
             store,
             lease,
             clock,
-            vault: None,
+            keys: Arc::new(NoKeys),
             options,
             kinds,
             projections,
@@ -142,11 +144,17 @@ impl NodeBuilder {
         self
     }
 
-    /// Keys of personal data.
+    /// Keys of personal data. Without any, it is neither written nor read.
     #[must_use]
-    pub fn vault(mut self, vault: Arc<dyn Vault>) -> Self {
-        self.vault = Some(vault);
+    pub fn keys(mut self, keys: Arc<dyn Keys>) -> Self {
+        self.keys = keys;
         self
+    }
+
+    /// Keys of personal data that are all at hand, such as a test's.
+    #[must_use]
+    pub fn vault(self, vault: Arc<dyn Vault>) -> Self {
+        self.keys(Arc::new(AtHand(vault)))
     }
 
     /// Serves an entity kind.
@@ -185,7 +193,7 @@ impl NodeBuilder {
             writer: WriterHandle::default(),
             lease: self.lease,
             clock: self.clock,
-            vault: self.vault,
+            keys: self.keys,
             pools,
             timers: Timers::default(),
             snapshots,
@@ -231,6 +239,12 @@ impl Node {
     pub fn dead_letters(&self) -> DeadLetterOffice {
         let store = Arc::clone(&self.services.store);
         DeadLetterOffice { store, courier: self.courier.clone() }
+    }
+
+    /// What erases subjects.
+    #[must_use]
+    pub fn eraser(&self) -> Eraser {
+        Eraser { services: Arc::clone(&self.services), registry: self.registry.clone() }
     }
 
     /// A look into the node.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
 use coppice_core::envelope::EventBody;
-use coppice_core::sensitive::{Vault, with_vault};
+use coppice_core::sensitive::Vault;
 use coppice_core::{
     CommandId, DomainEvent, Entity, Sequence, StreamHead, StreamKey, Timestamp, invariants,
 };
@@ -19,6 +19,7 @@ use coppice_persistence::{EntityRow, Snapshot, Store, StoreError, snapshot};
 use tracing::warn;
 
 use crate::answer::Failure;
+use crate::personal::{AtHand, Keys, NoKeys, Place, Scope, Subjects};
 
 /// An entity as its journal has it.
 #[derive(Debug)]
@@ -33,17 +34,11 @@ pub struct Recovered<S> {
     pub snapshot_at: Sequence,
     /// The commands behind the events that were replayed: a repeat of one is likely a retry.
     pub causes: HashSet<CommandId>,
+    /// Whose personal data was read on the way.
+    pub subjects: Subjects,
 }
 
-/// Runs work that reads or writes personal data, with the vault in scope where there is one.
-pub(crate) fn in_vault<R>(vault: Option<&Arc<dyn Vault>>, work: impl FnOnce() -> R) -> R {
-    match vault {
-        Some(vault) => with_vault(Arc::clone(vault), work),
-        None => work(),
-    }
-}
-
-/// Recovers an entity.
+/// Recovers an entity, with a vault that has all its keys at hand, if there is one.
 ///
 /// # Errors
 /// [`Failure::StoreUnavailable`], or [`Failure::Damaged`] naming what is wrong.
@@ -51,6 +46,21 @@ pub async fn recover<K: Entity>(
     store: &dyn Store,
     key: &StreamKey,
     vault: Option<&Arc<dyn Vault>>,
+    page: usize,
+) -> Result<Recovered<K::State>, Failure> {
+    let keys: Arc<dyn Keys> = match vault {
+        Some(vault) => Arc::new(AtHand(Arc::clone(vault))),
+        None => Arc::new(NoKeys),
+    };
+    let place = Place { tenant: key.tenant().clone(), epoch: None };
+    recover_in::<K>(store, key, &Scope::new(keys, place), page).await
+}
+
+/// Recovers an entity; keys of personal data are loaded as they are met.
+pub(crate) async fn recover_in<K: Entity>(
+    store: &dyn Store,
+    key: &StreamKey,
+    vault: &Arc<Scope>,
     page: usize,
 ) -> Result<Recovered<K::State>, Failure> {
     let row = store.entity(key).await.map_err(|error| failure(key, error))?;
@@ -75,6 +85,7 @@ fn fresh<K: Entity>(head: StreamHead) -> Recovered<K::State> {
         recorded_at: Timestamp::EPOCH,
         snapshot_at: Sequence(0),
         causes: HashSet::new(),
+        subjects: Subjects::new(),
     }
 }
 
@@ -82,7 +93,7 @@ async fn from_snapshot<K: Entity>(
     store: &dyn Store,
     key: &StreamKey,
     row: &EntityRow,
-    vault: Option<&Arc<dyn Vault>>,
+    vault: &Arc<Scope>,
     page: usize,
 ) -> Result<Option<Recovered<K::State>>, Failure> {
     let taken = match store.snapshot(key).await {
@@ -93,7 +104,7 @@ async fn from_snapshot<K: Entity>(
             return Ok(None);
         }
     };
-    let Some(state) = usable::<K>(key, row, &taken, vault) else { return Ok(None) };
+    let Some(state) = usable::<K>(key, row, &taken, vault).await? else { return Ok(None) };
     // The event at the snapshot's sequence tells whether the journal agrees with it.
     let before = Sequence(taken.head.sequence.0 - 1);
     let at = store.read_stream(key, before, 1).await.map_err(|error| failure(key, error))?;
@@ -107,34 +118,35 @@ async fn from_snapshot<K: Entity>(
         recorded_at: event.record.body.recorded_at,
         snapshot_at: taken.head.sequence,
         causes: HashSet::from([event.record.body.causation]),
+        subjects: vault.subjects(),
     };
     replay::<K>(store, start, key, row, vault, page).await.map(Some)
 }
 
 /// The state of a snapshot, where it can be one of this stream.
-fn usable<K: Entity>(
+async fn usable<K: Entity>(
     key: &StreamKey,
     row: &EntityRow,
     taken: &Snapshot,
-    vault: Option<&Arc<dyn Vault>>,
-) -> Option<K::State> {
+    vault: &Arc<Scope>,
+) -> Result<Option<K::State>, Failure> {
     let sequence = taken.head.sequence.0;
     if taken.layout != K::SNAPSHOT_LAYOUT || sequence == 0 || sequence > row.head.sequence.0 {
-        return None;
+        return Ok(None);
     }
-    let read = in_vault(vault, || {
+    let read = || {
         let state = snapshot::decode::<K::State>(&taken.state);
         state.map(|state| (state_digest(&state).ok(), state))
-    });
-    match read {
-        Ok((digest, state)) if digest == Some(taken.digest) => Some(state),
+    };
+    match vault.complete(read).await? {
+        Ok((digest, state)) if digest == Some(taken.digest) => Ok(Some(state)),
         Ok(_) => {
             warn!(%key, sequence, "snapshot does not have its digest, replaying");
-            None
+            Ok(None)
         }
         Err(error) => {
             warn!(%key, sequence, %error, "snapshot does not read, replaying");
-            None
+            Ok(None)
         }
     }
 }
@@ -144,7 +156,7 @@ async fn replay<K: Entity>(
     mut at: Recovered<K::State>,
     key: &StreamKey,
     row: &EntityRow,
-    vault: Option<&Arc<dyn Vault>>,
+    vault: &Arc<Scope>,
     page: usize,
 ) -> Result<Recovered<K::State>, Failure> {
     while at.head.sequence < row.head.sequence {
@@ -155,6 +167,9 @@ async fn replay<K: Entity>(
         if events.is_empty() {
             break;
         }
+        // One look for all keys of the page; what isn't named here is loaded as it is met.
+        let named = events.iter().filter_map(|event| event.record.body.subject.clone());
+        vault.expect(named.collect()).await?;
         for event in events {
             // What was appended after the row was read belongs to the next look.
             if event.record.sequence > row.head.sequence {
@@ -163,7 +178,7 @@ async fn replay<K: Entity>(
             at.head = invariants::check_link(at.head, &event.record)
                 .map_err(|fault| damaged(key, &fault.to_string()))?;
             let body = &event.record.body;
-            let applied = apply::<K>(std::mem::take(&mut at.state), body, vault);
+            let applied = apply::<K>(std::mem::take(&mut at.state), body, vault).await?;
             at.state = applied.map_err(|problem| {
                 damaged(key, &format!("event {}: {problem}", event.record.sequence))
             })?;
@@ -172,23 +187,27 @@ async fn replay<K: Entity>(
         }
     }
     invariants::check_head(row.head, at.head).map_err(|fault| damaged(key, &fault.to_string()))?;
+    at.subjects.extend(vault.subjects());
     Ok(at)
 }
 
 /// The state after a stored event. A panic of the entity's code is a fault of the event: it would
 /// come again with every recovery.
-fn apply<K: Entity>(
+async fn apply<K: Entity>(
     state: K::State,
     body: &EventBody,
-    vault: Option<&Arc<dyn Vault>>,
-) -> Result<K::State, String> {
-    let work = || {
-        in_vault(vault, || K::Event::decode(&body.event_type, &body.payload))
-            .map(|event| K::evolve(state, &event))
-            .map_err(|error| error.to_string())
+    vault: &Arc<Scope>,
+) -> Result<Result<K::State, String>, Failure> {
+    let panicked = "the entity's code panicked on it";
+    let decode = || {
+        let decode = AssertUnwindSafe(|| K::Event::decode(&body.event_type, &body.payload));
+        catch_unwind(decode).map_err(|_| panicked.to_owned())
     };
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err("the entity's code panicked on it".to_owned()))
+    Ok(vault.complete(decode).await?.and_then(|decoded| {
+        let event = decoded.map_err(|error| error.to_string())?;
+        let evolve = AssertUnwindSafe(|| K::evolve(state, &event));
+        catch_unwind(evolve).map_err(|_| panicked.to_owned())
+    }))
 }
 
 fn damaged(key: &StreamKey, problem: &str) -> Failure {

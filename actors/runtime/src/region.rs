@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coppice_core::hash::sha256;
-use coppice_core::{CommandError, EffectId, Entity, EntityId, EntityKind, StreamKey, TenantId};
+use coppice_core::{
+    CommandError, EffectId, Entity, EntityId, EntityKind, StreamKey, SubjectId, TenantId,
+};
 use dashmap::DashMap;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
@@ -354,6 +356,31 @@ impl<K: Entity> KindPort for Region<K> {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(self.want(key, Wanted::Ordinal(id.clone()), deadline))
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        subject: &'a SubjectId,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<usize, Failure>> {
+        let slots = self.slots.iter().filter(|slot| slot.key.tenant() == tenant);
+        // One that is busy notes what it has in hand before it is idle again.
+        let holding: Vec<StreamKey> = slots
+            .filter(|slot| slot.is_busy() || slot.personal.has(subject))
+            .map(|slot| slot.key.clone())
+            .collect();
+        Box::pin(async move {
+            let asked = holding.iter().map(|key| async move {
+                let forgotten = self.want(key, Wanted::Forget(subject.clone()), deadline).await;
+                forgotten.map(drop).or_else(|failure| {
+                    // Then it could not be read anew: it has no state in memory.
+                    failure.of_recovery().then_some(()).ok_or(failure)
+                })
+            });
+            let ends: Result<Vec<()>, Failure> = join_all(asked).await.into_iter().collect();
+            ends.map(|ends| ends.len())
+        })
     }
 
     fn is_resident(&self, key: &StreamKey) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use coppice_core::{EffectId, EntityId, StreamKey, TenantId};
+use coppice_core::{EffectId, EntityId, StreamKey, SubjectId, TenantId};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
@@ -70,6 +70,17 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         _deadline: Instant,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(std::future::ready(Err(Failure::Undigested)))
+    }
+
+    /// Has the tenant's entities let go of what they have in memory of a subject; how many were
+    /// asked.
+    fn forget<'a>(
+        &'a self,
+        _tenant: &'a TenantId,
+        _subject: &'a SubjectId,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<usize, Failure>> {
+        Box::pin(std::future::ready(Ok(0)))
     }
 
     /// Whether an entity is in memory.

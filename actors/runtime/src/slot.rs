@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use std::time::Duration;
 
 use bytes::Bytes;
-use coppice_core::sensitive::Vault;
 use coppice_core::{
-    CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, StreamId, StreamKey,
+    CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, StreamId, StreamKey, SubjectId,
 };
 use coppice_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
@@ -29,6 +28,7 @@ use crate::life::Life;
 use crate::link::LinkGroup;
 use crate::mailbox::{Bell, Mailbox, Refused};
 use crate::options::RuntimeOptions;
+use crate::personal::{Holdings, Keys};
 use crate::temperature::{CELL_BYTES, Lines, SLOT_BYTES, Temperature};
 use crate::ticket::{Incarnation, Wake};
 use crate::work::message::SystemMessage;
@@ -50,8 +50,8 @@ pub struct Services {
     pub lease: Arc<dyn Lease>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Keys of personal data; without it, kinds that hold any can't be written.
-    pub vault: Option<Arc<dyn Vault>>,
+    /// Keys of personal data.
+    pub keys: Arc<dyn Keys>,
     /// Where effects go out.
     pub pools: Pools,
     /// The next timer of every entity in memory.
@@ -107,6 +107,8 @@ pub(crate) enum Wanted {
     Wake,
     /// To say under which ordinal an effect is outstanding; the reply is a number or `null`.
     Ordinal(EffectId),
+    /// To let go of what it has in memory of a subject that was erased.
+    Forget(SubjectId),
 }
 
 /// What waits in a mailbox.
@@ -200,6 +202,8 @@ pub(crate) struct Slot<K: Entity> {
     pub(crate) decided: AtomicU64,
     /// The present life, for whoever looks.
     pub(crate) incarnation: Mutex<Option<Arc<Incarnation>>>,
+    /// Whose personal data the present life has in memory.
+    pub(crate) personal: Holdings,
     /// When it was last used, in seconds of its region.
     used_at: AtomicU32,
     sleeps: AtomicU32,
@@ -232,6 +236,7 @@ impl<K: Entity> Slot<K> {
             activity_since: AtomicU32::new(0),
             decided: AtomicU64::new(0),
             incarnation: Mutex::new(None),
+            personal: Holdings::default(),
             used_at,
             sleeps: AtomicU32::new(0),
             drowsy: AtomicBool::new(false),

@@ -56,10 +56,12 @@ catalogue! {
     ENTITY_QUARANTINED = "entity_quarantined" 409 false "The entity is out of service";
     DEAD_LETTER_STAYS = "dead_letter_stays" 409 false "The dead letter can not go that way";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
+    SUBJECT_ERASED = "subject_erased" 409 false "The subject was erased";
     BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";
     INVALID_BODY = "invalid_body" 422 false "The body does not fit the command";
     INVALID_ENTITY_ID = "invalid_entity_id" 422 false "The entity id is invalid";
+    INVALID_SUBJECT_ID = "invalid_subject_id" 422 false "The subject id is invalid";
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" 422 false
         "The idempotency key was used with another body";
     MAILBOX_FULL = "mailbox_full" 429 true "The entity has too many commands waiting";
@@ -68,6 +70,7 @@ catalogue! {
     ACTOR_CRASHED = "actor_crashed" 503 true "The entity crashed on the command";
     DEADLINE_EXCEEDED = "deadline_exceeded" 503 true "The command was not started in time";
     NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
+    PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
     RESIDENTS_FULL = "residents_full" 503 true "The node holds as many entities as it may";
     SHUTTING_DOWN = "shutting_down" 503 true "The node is shutting down";
     STORE_UNAVAILABLE = "store_unavailable" 503 true "The store is unavailable";

@@ -13,6 +13,7 @@ pub mod entity;
 pub mod health;
 pub mod inspect;
 pub mod problem;
+pub mod subject;
 
 pub use codes::{CODES, Code};
 pub use entity::{CommandAnswer, EntityView};

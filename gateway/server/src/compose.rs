@@ -19,8 +19,8 @@ use coppice_persistence::{
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError, StartError};
 use coppice_runtime::{
-    Clock, EffectHandler, EffectPool, ExclusiveLease, Inspector, Lease, NodeBuilder, Registry,
-    RuntimeOptions, SystemClock,
+    Clock, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
+    NodeBuilder, PlatformKeys, Registry, RuntimeOptions, SystemClock,
 };
 use thiserror::Error;
 use tracing::info;
@@ -209,6 +209,20 @@ fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
     Ok(EffectPool { concurrency: config.concurrency, timeout, ..pool })
 }
 
+/// The keys of personal data, all wrapped under the platform's present key.
+async fn keys(
+    config: &Config,
+    platform: Option<&PlatformKeys>,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<KeyRing>, StoreError> {
+    let (store, clock) = (Arc::clone(store), Arc::clone(clock));
+    let keys_max = config.runtime.subject_keys_max;
+    let ring = KeyRing::open(store, clock, platform.cloned(), keys_max).await?;
+    ring.rewrap().await?;
+    Ok(Arc::new(ring))
+}
+
 /// The lease, and what keeps it where it has to be kept.
 async fn lease(
     config: &Config,
@@ -255,11 +269,15 @@ impl Node {
     ///
     /// # Errors
     /// [`ComposeError`].
-    pub async fn start(config: &Config) -> Result<Self, ComposeError> {
+    pub async fn start(
+        config: &Config,
+        platform: Option<&PlatformKeys>,
+    ) -> Result<Self, ComposeError> {
         let opened = open_store(&config.store).await?;
         let (lease, keeper) = lease(config, &opened).await?;
         let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = keys(config, platform, &store, &clock).await.map_err(ComposeError::Store)?;
         let builder = NodeBuilder::new(
             Arc::clone(&store),
             lease,
@@ -267,7 +285,7 @@ impl Node {
             runtime_options(config),
         );
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
-        let builder = builder.effects(effects(&config.effects)?).grace(grace);
+        let builder = builder.effects(effects(&config.effects)?).grace(grace).keys(keys);
         let builder = match keeper {
             Some(keeper) => builder.first(keeper),
             None => builder,
@@ -281,6 +299,12 @@ impl Node {
     #[must_use]
     pub fn inspector(&self) -> Inspector {
         self.runtime.inspector()
+    }
+
+    /// What erases subjects.
+    #[must_use]
+    pub fn eraser(&self) -> Eraser {
+        self.runtime.eraser()
     }
 
     /// Puts the gateway into the node's tree: the last to start and the first to stop.

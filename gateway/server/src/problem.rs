@@ -135,6 +135,8 @@ impl From<Failure> for Fault {
             Failure::StoreFull => codes::STORE_FULL,
             // Its text names the stream and the sequence at fault: whoever owns them must know.
             Failure::Damaged { .. } => codes::JOURNAL_DAMAGED,
+            Failure::SubjectErased => codes::SUBJECT_ERASED,
+            Failure::PersonalDataLocked => codes::PERSONAL_DATA_LOCKED,
             Failure::ShuttingDown => codes::SHUTTING_DOWN,
         };
         Self { outcome, ..Self::new(code, failure.to_string()) }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_runtime::{Inspector, Registry};
+use coppice_runtime::{Eraser, Inspector, Registry};
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
@@ -22,6 +22,8 @@ pub struct App {
     pub limits: RequestLimits,
     /// A look into the node; without it, there is nothing at `/v1/inspect`.
     pub inspector: Option<Inspector>,
+    /// What erases subjects; without it, there is nothing at `/v1/subjects`.
+    pub eraser: Option<Eraser>,
 }
 
 /// Limits of one request.

@@ -115,6 +115,15 @@ impl Client {
         Reply::read(request.send().await?).await
     }
 
+    /// Deletes at any path.
+    ///
+    /// # Errors
+    /// Where no whole answer came.
+    pub async fn delete(&self, path: &str) -> Result<Reply, reqwest::Error> {
+        let request = self.http.delete(format!("{}{path}", self.url)).bearer_auth(&self.key);
+        Reply::read(request.send().await?).await
+    }
+
     /// The HTTP client itself, for requests that no well-behaved client sends.
     #[must_use]
     pub const fn http(&self) -> &reqwest::Client {

@@ -178,6 +178,12 @@ impl PostgresServer {
             .map_err(|failure| failure.with_log(self.log_tail()))
     }
 
+    /// All that it has on the disk.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
     /// The end of everything that it logged.
     #[must_use]
     pub fn log_tail(&self) -> String {

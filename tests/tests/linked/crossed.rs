@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use coppice_domain::example::Counter;
+use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
@@ -43,7 +44,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
         writer: handle,
         lease,
         clock,
-        vault: Some(Arc::new(TestVault::default())),
+        keys: Arc::new(AtHand(Arc::new(TestVault::default()))),
         pools: Pools::new(Vec::new(), 1, quarantine.clone()),
         timers: Timers::default(),
         snapshots,

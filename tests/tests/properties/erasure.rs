@@ -98,7 +98,7 @@ async fn an_erased_name_is_absent_and_changes_no_hash() {
         assert_chain(&store).await;
         // A name for the erased subject can't be sealed any more, and nothing is written.
         let refused = name(&caller, "sub_ada", None).await.unwrap_err();
-        assert_eq!((&refused, refused.outcome()), (&Failure::Crashed, Outcome::NotApplied));
+        assert_eq!((&refused, refused.outcome()), (&Failure::SubjectErased, Outcome::NotApplied));
         assert_eq!(name(&caller, "sub_eve", None).await, Ok(4));
     }
 }
@@ -158,7 +158,8 @@ async fn without_a_vault_personal_data_is_refused_and_nothing_is_written() {
     let (_node, caller) = node(&store, None, 1).await;
     for key in [None, Some("k")] {
         let failure = name(&caller, "sub_ada", key).await.unwrap_err();
-        assert_eq!((&failure, failure.outcome()), (&Failure::Crashed, Outcome::NotApplied));
+        let expected = Failure::PersonalDataLocked;
+        assert_eq!((&failure, failure.outcome()), (&expected, Outcome::NotApplied));
     }
     let key = stream_key("profile", "p");
     assert!(read_whole_journal(&store).await.unwrap().is_empty());

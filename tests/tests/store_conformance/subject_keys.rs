@@ -63,7 +63,7 @@ pub(crate) async fn of_competing_keys_exactly_one_stands(store: Arc<dyn Store>) 
                 wrapped: Some(wrapped("p1", number)),
                 ..key_row("acme", "s")
             };
-            tokio::spawn(async move { store.put_subject_key(&key).await.unwrap() })
+            coppice_runtime::task::spawn(async move { store.put_subject_key(&key).await.unwrap() })
         })
         .collect();
     let standing = futures_util::future::join_all(tasks).await;

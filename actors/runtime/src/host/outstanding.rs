@@ -98,7 +98,11 @@ impl<K: Entity> Host<K> {
     }
 
     /// Serves what the system itself wants.
-    pub(super) fn serve_system(&mut self, delivery: SystemDelivery) {
+    pub(super) async fn serve_system(&mut self, delivery: SystemDelivery) {
+        if let Wanted::Forget(subject) = &delivery.wanted {
+            let subject = subject.clone();
+            return self.forget(delivery, &subject);
+        }
         let Some(life) = self.life.as_mut() else {
             return delivery.answer(Err(Failure::Conflict));
         };
@@ -121,6 +125,7 @@ impl<K: Entity> Host<K> {
                 return self.settle_system(delivery, Ok(answer), After::default());
             }
             Wanted::Digest(message) | Wanted::Settle(message) => message.clone(),
+            Wanted::Forget(_) => return delivery.answer(Err(Failure::Undigested)),
         };
         let id = message.command_id(self.slot.key.stream());
         let subject = CommandId(message.subject_id(self.slot.key.stream()));
@@ -158,7 +163,7 @@ impl<K: Entity> Host<K> {
         });
         match self.decide(&order) {
             None => self.crash(order, "a panic or an overrun of its time in decide"),
-            Some((now, Ok(decision))) => self.accept(order, &decision, now),
+            Some((now, Ok(decision))) => self.accept(order, decision, now).await,
             Some((_, Err(refusal))) => self.settle(order, Err(refusal)),
         }
     }

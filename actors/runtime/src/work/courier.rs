@@ -131,7 +131,10 @@ impl Courier {
             Failure::EntityQuarantined | Failure::MessageQuarantined => {
                 Try::End(Delivered::Quarantined)
             }
-            Failure::Rejected { .. } | Failure::Undigested | Failure::UnknownKind(_) => {
+            Failure::Rejected { .. }
+            | Failure::SubjectErased
+            | Failure::Undigested
+            | Failure::UnknownKind(_) => {
                 let unknown = matches!(
                     message,
                     SystemMessage::Outcome { outcome: EffectOutcome::Unknown { .. }, .. }

@@ -98,6 +98,8 @@ fn error_of(failure: &Failure) -> EffectError {
         Failure::MessageQuarantined | Failure::EntityQuarantined | Failure::Damaged { .. } => {
             EffectError::Refused { code: "out_of_service".into(), detail }
         }
+        // It stays so: the sender is told, or it would send for ever.
+        Failure::SubjectErased => EffectError::Refused { code: "subject_erased".into(), detail },
         _ if failure.outcome() == Outcome::Unknown => EffectError::Unknown { detail },
         _ => EffectError::NotSent { detail },
     }

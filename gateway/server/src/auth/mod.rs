@@ -41,6 +41,8 @@ pub enum Scope {
     InspectRead,
     /// Deciding about dead letters.
     InspectWrite,
+    /// Erasing subjects.
+    SubjectsWrite,
 }
 
 impl Scope {
@@ -52,6 +54,7 @@ impl Scope {
             Self::EntitiesWrite => "entities:write",
             Self::InspectRead => "inspect:read",
             Self::InspectWrite => "inspect:write",
+            Self::SubjectsWrite => "subjects:write",
         }
     }
 }

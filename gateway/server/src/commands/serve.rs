@@ -91,7 +91,7 @@ pub async fn serve_until(
     let node = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        node = Node::start(config) => node.map_err(ServeError::Compose)?,
+        node = Node::start(config, settings.platform.as_ref()) => node.map_err(ServeError::Compose)?,
     };
     let outcome = match open_gateway(&node, config, given.as_ref()).await {
         Ok(()) => tokio::select! {
@@ -164,6 +164,7 @@ fn app(node: &Node, config: &Config) -> App {
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
         limits: RequestLimits::from(&config.server),
         inspector: Some(node.inspector()),
+        eraser: Some(node.eraser()),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use coppice_runtime::{PlatformKey, PlatformKeys};
 use figment::Figment;
 use figment::value::Value;
 
@@ -16,8 +17,13 @@ use super::{ConfigError, Secret};
 pub const BOOTSTRAP_KEY: &str = "COPPICE_BOOTSTRAP_KEY";
 /// Names the configuration file, where there is no `--config`.
 pub const CONFIG: &str = "COPPICE_CONFIG";
+/// What the keys of personal data are wrapped under: 64 hexadecimal digits. In no file and no flag,
+/// which would be copied along with the data that it protects.
+pub const PLATFORM_KEY: &str = "COPPICE_PLATFORM_KEY";
+/// The platform key before the present one, from a rotation until everything is wrapped anew.
+pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
 /// Every variable without `__` that the program reads.
-pub const VARIABLES: &[&str] = &[BOOTSTRAP_KEY, CONFIG];
+pub const VARIABLES: &[&str] = &[BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 
@@ -31,6 +37,22 @@ pub(super) struct Read {
     pub(super) settings: Vec<Override>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) bootstrap_key: Option<Secret>,
+    platform_key: Option<PlatformKey>,
+    platform_key_previous: Option<PlatformKey>,
+}
+
+impl Read {
+    /// The platform's keys.
+    pub(super) fn platform(&mut self) -> Result<Option<PlatformKeys>, ConfigError> {
+        match (self.platform_key.take(), self.platform_key_previous.take()) {
+            (Some(current), previous) => Ok(Some(PlatformKeys { current, previous })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(ConfigError::UnknownVariable {
+                name: PLATFORM_KEY_PREVIOUS.to_owned(),
+                why: format!("it is read only beside {PLATFORM_KEY}"),
+            }),
+        }
+    }
 }
 
 /// Reads every variable that starts with `COPPICE_`, in any case.
@@ -48,6 +70,10 @@ pub(super) fn read(
         }
         match upper.as_str() {
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
+            PLATFORM_KEY => read.platform_key = Some(platform_key(name, value)?),
+            PLATFORM_KEY_PREVIOUS => {
+                read.platform_key_previous = Some(platform_key(name, value)?);
+            }
             CONFIG => read.config_file = Some(PathBuf::from(value)),
             _ => {
                 let setting = setting(name, &upper[PREFIX.len()..], value, defaults)?;
@@ -57,6 +83,13 @@ pub(super) fn read(
         }
     }
     Ok(read)
+}
+
+fn platform_key(name: &str, value: &OsStr) -> Result<PlatformKey, ConfigError> {
+    PlatformKey::parse(&unicode(name, value)?).map_err(|_| ConfigError::InvalidVariable {
+        name: name.to_owned(),
+        expected: "64 hexadecimal digits, such as `openssl rand -hex 32` prints",
+    })
 }
 
 fn setting(
@@ -69,7 +102,7 @@ fn setting(
     if !path.contains(SEPARATOR) {
         return Err(unknown(format!(
             "settings are written COPPICE_SECTION__KEY, and besides them only {} are read",
-            VARIABLES.join(" and ")
+            VARIABLES.join(", ")
         )));
     }
     let key = path.replace(SEPARATOR, ".").to_ascii_lowercase();

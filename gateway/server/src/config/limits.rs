@@ -87,6 +87,7 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("runtime.residents_max", size(runtime.residents_max), 1..=100_000_000),
         ("runtime.shards", u64::from(runtime.shards), 1..=u64::from(u16::MAX)),
         ("runtime.lease_ms", runtime.lease_ms, 100..=DAY_MS),
+        ("runtime.subject_keys_max", size(runtime.subject_keys_max), 100..=10_000_000),
         ("auth.cache_ttl_s", auth.cache_ttl_s, 0..=86_400),
         ("auth.cache_entries_max", size(auth.cache_entries_max), 1..=10_000_000),
         ("auth.refused_ttl_ms", auth.refused_ttl_ms, 0..=60_000),

@@ -13,13 +13,16 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use coppice_runtime::PlatformKeys;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use thiserror::Error;
 
 use layers::Override;
 
-pub use environment::{BOOTSTRAP_KEY, CONFIG, TEST_PREFIX, VARIABLES};
+pub use environment::{
+    BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
+};
 pub use sections::{
     AuthConfig, Config, EffectsConfig, Environment, LogConfig, LogFormat, LogLevel, RuntimeConfig,
     Secret, ServerConfig, StoreConfig,
@@ -67,6 +70,8 @@ pub struct Settings {
     pub config: Config,
     /// `COPPICE_BOOTSTRAP_KEY`, where it is set.
     pub bootstrap_key: Option<Secret>,
+    /// `COPPICE_PLATFORM_KEY` and the one before it, where they are set.
+    pub platform: Option<PlatformKeys>,
 }
 
 /// Settings that can't be used.
@@ -129,7 +134,8 @@ fn at(key: &str) -> String {
 /// [`ConfigError`], naming the key or variable at fault.
 pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let defaults = Figment::from(Toml::string(DEFAULTS));
-    let environment = environment::read(&sources.environment, &defaults)?;
+    let mut environment = environment::read(&sources.environment, &defaults)?;
+    let platform = environment.platform()?;
     let mut layers = defaults;
     if let Some(path) = sources.file.clone().or(environment.config_file) {
         if !path.is_file() {
@@ -149,7 +155,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         config.store.data.clone_from(data);
     }
     limits::check(&config)?;
-    Ok(Settings { config, bootstrap_key: environment.bootstrap_key })
+    Ok(Settings { config, bootstrap_key: environment.bootstrap_key, platform })
 }
 
 fn flags(flags: &Flags) -> impl Iterator<Item = Override> {

@@ -119,6 +119,8 @@ pub struct RuntimeConfig {
     pub delivery_patience_ms: u64,
     /// Slices of all entities that can have an owner each.
     pub shards: u16,
+    /// Keys of personal data in memory.
+    pub subject_keys_max: usize,
     /// How long shards are owned without a word to the database.
     pub lease_ms: u64,
 }

@@ -173,3 +173,21 @@ fn a_database_url_is_never_printed() {
     assert_eq!(settings.config.store.database.expose(), url);
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_platform_key_comes_from_the_environment_only_and_is_never_printed() {
+    let (key, old) = ("5a".repeat(32), "a5".repeat(32));
+    let both = [("COPPICE_PLATFORM_KEY", &*key), ("COPPICE_PLATFORM_KEY_PREVIOUS", &*old)];
+    let settings = with_environment(&both).unwrap();
+    let platform = settings.platform.as_ref().unwrap();
+    assert!(platform.previous.as_ref().is_some_and(|previous| *previous != platform.current));
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains(&key[..8]) && !shown.contains(&old[..8]), "{shown}");
+    assert_eq!(load(&Sources::default()).unwrap().platform, None);
+
+    let text = with_environment(&[("COPPICE_PLATFORM_KEY", &key[1..])]).unwrap_err().to_string();
+    assert!(text.contains("COPPICE_PLATFORM_KEY must be 64 hexadecimal digits"), "{text}");
+    assert!(!text.contains(&key[..8]), "{text}");
+    refused(with_environment(&both[1..]), &["COPPICE_PLATFORM_KEY_PREVIOUS", "beside"]);
+    refused(with_file("[runtime]\nplatform_key = \"x\"\n"), &["runtime.platform_key"]);
+}

@@ -6,6 +6,7 @@
 mod entities;
 mod health;
 mod inspect;
+mod subjects;
 
 use axum::Router;
 use axum::body::Body;
@@ -25,12 +26,17 @@ pub fn router(state: AppState) -> Router {
         Some(inspector) => inspect::router(state.clone(), inspector.clone()),
         None => Router::new(),
     };
+    let subjects = match &state.eraser {
+        Some(eraser) => subjects::router(state.clone(), eraser.clone()),
+        None => Router::new(),
+    };
     Router::new()
         .route("/health", get(health::health))
         .route("/v1/entities/{kind}/{id}", get(entities::view))
         .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
         .with_state(state)
         .merge(inspection)
+        .merge(subjects)
         // Last: it is for the routes that are there by then.
         .fallback(route_not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use coppice_api::{CODES, Code};
 use coppice_core::{Entity, Rejection};
-use coppice_domain::example::{Alarm, Counter};
+use coppice_domain::example::{Alarm, Contact, Counter};
 
 /// Refusal codes of every entity kind that this build serves.
 const REFUSALS: &[&[&str]] = &[
     <<Counter as Entity>::Rejection as Rejection>::CODES,
     <<Alarm as Entity>::Rejection as Rejection>::CODES,
+    <<Contact as Entity>::Rejection as Rejection>::CODES,
 ];
 
 fn pages() -> PathBuf {

@@ -34,6 +34,8 @@ fn failures() -> Vec<(Failure, u16, &'static str, bool)> {
         (Failure::StoreUnavailable, 503, "store_unavailable", true),
         (Failure::StoreFull, 507, "store_full", false),
         (damaged, 500, "journal_damaged", false),
+        (Failure::SubjectErased, 409, "subject_erased", false),
+        (Failure::PersonalDataLocked, 503, "personal_data_locked", false),
         (Failure::ShuttingDown, 503, "shutting_down", true),
     ]
 }

@@ -205,6 +205,7 @@ pub fn gateway_with(config: &Config) -> Gateway {
         auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth),
         limits: RequestLimits::from(&config.server),
         inspector: None,
+        eraser: None,
     });
     Gateway { state, kind, directory }
 }

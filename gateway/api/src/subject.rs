@@ -1,0 +1,12 @@
+//! What the gateway says of an erasure.
+
+use serde::Serialize;
+
+/// A subject whose personal data can't be read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasedSubject {
+    /// The subject.
+    pub subject: String,
+    /// When it was erased: the first time, in microseconds since 1970.
+    pub erased_at: i64,
+}

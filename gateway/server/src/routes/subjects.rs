@@ -1,0 +1,67 @@
+//! `/v1/subjects/{id}`: erasing a person's data.
+
+use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::delete;
+use coppice_api::codes;
+use coppice_api::subject::ErasedSubject;
+use coppice_core::SubjectId;
+use coppice_runtime::Eraser;
+
+use super::json;
+use crate::auth::Scope;
+use crate::exchange::Exchange;
+use crate::problem::Fault;
+use crate::state::AppState;
+
+/// What these routes can reach.
+#[derive(Clone)]
+struct Erasing {
+    app: AppState,
+    eraser: Eraser,
+}
+
+/// The routes, on a node that can erase.
+pub(super) fn router(app: AppState, eraser: Eraser) -> Router {
+    Router::new().route("/v1/subjects/{id}", delete(erase)).with_state(Erasing { app, eraser })
+}
+
+type Params = Result<RawPathParams, RawPathParamsRejection>;
+
+/// `DELETE /v1/subjects/{id}`. Whether the subject was ever heard of makes no difference: one that
+/// wasn't will never have data.
+async fn erase(State(state): State<Erasing>, params: Params, request: Request) -> Response {
+    let parts = request.into_parts().0;
+    let exchange = Exchange::begin(&parts);
+    match erased(&state, &exchange, &parts, params).await {
+        Ok(body) => {
+            // Strings and numbers always serialize.
+            let bytes = serde_json::to_vec(&body).unwrap_or_default();
+            exchange.finish(json(bytes.into()))
+        }
+        Err(fault) => fault.respond(&exchange),
+    }
+}
+
+async fn erased(
+    state: &Erasing,
+    exchange: &Exchange,
+    parts: &Parts,
+    params: Params,
+) -> Result<ErasedSubject, Fault> {
+    let received = exchange.received();
+    let deadline = received + state.app.limits.timeout;
+    let scope = Scope::SubjectsWrite;
+    let principal = state.app.auth.authenticate(&parts.headers, scope, received, deadline).await?;
+    let unreadable = |detail: String| Fault::new(codes::INVALID_SUBJECT_ID, detail);
+    let params = params.map_err(|_| unreadable("the path is not UTF-8".to_owned()))?;
+    let text = params.iter().next().map_or("", |(_, text)| text);
+    let subject = SubjectId::new(text).map_err(|error| unreadable(error.to_string()))?;
+    let by = format!("api key {}, request {}", principal.key_id, exchange.request_id());
+    let tenant = principal.tenant.clone();
+    let erasure = state.eraser.erase(tenant, subject.clone(), &by, deadline).await?;
+    Ok(ErasedSubject { subject: subject.into(), erased_at: erasure.erased_at.as_micros() })
+}
