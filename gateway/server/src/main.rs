@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use coppice_server::backup::BackupError;
 use coppice_server::commands::{self, ServeError, VerifyError};
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
 use coppice_server::problem::Chain;
@@ -14,7 +15,7 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Parts of the node crashed again and again: it is to be started anew.
 const GAVE_UP: u8 = 4;
-/// `verify` did its work and found a fault.
+/// `verify`, `backup` or `restore` found a fault in what they were to check.
 const FAULT_FOUND: u8 = 3;
 
 /// A runtime for agents that grow back.
@@ -37,6 +38,27 @@ enum Command {
     },
     /// Checks the whole journal and names the first fault.
     Verify {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Copies the embedded store, also beside the node that works on it, and checks the copy.
+    Backup {
+        #[command(flatten)]
+        options: Options,
+        /// The backup to make: a directory that is not there yet.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Makes a data directory out of a backup and checks it. Only one of the two may serve.
+    Restore {
+        #[command(flatten)]
+        options: Options,
+        /// The backup.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
+    /// Ends all leases and moves the epochs on, after a database was set back to an earlier time.
+    Fence {
         #[command(flatten)]
         options: Options,
     },
@@ -87,7 +109,20 @@ fn main() -> ExitCode {
                 fail(&error, if found { FAULT_FOUND } else { FAILED })
             })
         }),
+        Command::Backup { options, to } => run(&options.sources(None), async |settings| {
+            commands::backup(settings, &to).await.map_err(|error| of_backup(&error))
+        }),
+        Command::Restore { options, from } => run(&options.sources(None), async |settings| {
+            commands::restore(settings, &from).await.map_err(|error| of_backup(&error))
+        }),
+        Command::Fence { options } => run(&options.sources(None), async |settings| {
+            commands::fence(settings).await.map_err(|error| fail(&error, FAILED))
+        }),
     }
+}
+
+fn of_backup(error: &BackupError) -> ExitCode {
+    fail(error, if error.is_fault() { FAULT_FOUND } else { FAILED })
 }
 
 fn run(

@@ -22,7 +22,7 @@ use thiserror::Error;
 const PAGE: usize = 1_000;
 
 /// What was walked, all of it sound.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// Entities.
     pub entities: u64,
@@ -32,6 +32,10 @@ pub struct Verified {
     pub batches: u64,
     /// Snapshots.
     pub snapshots: u64,
+    /// The last position.
+    pub last: Position,
+    /// The hash of the last batch, which covers every event before it; zero where there is none.
+    pub last_hash: Hash,
 }
 
 /// The first fault, or why the walk could not go on.
@@ -136,7 +140,14 @@ impl Kinds {
 /// # Errors
 /// [`Unverified`], at the first fault.
 pub async fn verify(store: &dyn Store, kinds: &Kinds) -> Result<Verified, Unverified> {
-    let mut verified = Verified::default();
+    let mut verified = Verified {
+        entities: 0,
+        events: 0,
+        batches: 0,
+        snapshots: 0,
+        last: Position(0),
+        last_hash: Hash::ZERO,
+    };
     let mut after: Option<StreamId> = None;
     loop {
         let rows = store.entities(after, PAGE).await?;
@@ -242,6 +253,7 @@ async fn verify_batches(store: &dyn Store, verified: &mut Verified) -> Result<()
         for batch in batches {
             verify_batch(store, &before, &batch).await?;
             verified.batches += 1;
+            (verified.last, verified.last_hash) = (batch.last, batch.hash);
             before = batch;
         }
     }

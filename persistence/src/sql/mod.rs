@@ -47,6 +47,8 @@ enum Appender {
 impl SqlStore {
     /// The embedded store's journal in its directory.
     pub const JOURNAL_FILE: &'static str = "journal.db";
+    /// Its snapshots and read models, beside the journal.
+    pub const READ_SIDE_FILE: &'static str = "read.db";
 
     /// The embedded store's keys of personal data in its directory. Whoever copies the journal
     /// copies this after it: what is sealed in the journal has its key there by then.
@@ -66,6 +68,16 @@ impl SqlStore {
         let appender =
             Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?, checkpoints));
         Ok(Self { journal, read_side, keys, appender })
+    }
+
+    /// Copies the embedded store of one directory into another, also while a node works on it. Each
+    /// copy is its file as it was at one moment, the journal's at a later one than the read side's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] and [`StoreError::Full`]; what was copied until then is to be
+    /// thrown away.
+    pub async fn copy_sqlite(from: &Path, to: &Path) -> Result<(), StoreError> {
+        sqlite::copy(from, to).await
     }
 
     /// Connects to a PostgreSQL database (15 or newer) and migrates it.

@@ -6,6 +6,7 @@
 
 mod append;
 mod checkpoint;
+mod copy;
 mod script;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, SqlitePool};
 
 pub(super) use self::append::SqliteAppender;
+pub(super) use self::copy::copy;
 use super::SqlStore;
 use super::db::Db;
 use super::migrations;
@@ -91,7 +93,7 @@ pub(super) async fn open_read_side(
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
     let options = SqliteOptions { bytes_max: 0, ..options.clone() };
-    let file = directory.join("read.db");
+    let file = directory.join(SqlStore::READ_SIDE_FILE);
     let db = open(&file, SqliteSynchronous::Normal, Deleted::Left, &options).await?;
     migrations::run_sqlite_read_side(&db.write_pool_sqlite()?).await?;
     Ok(db)

@@ -1,7 +1,11 @@
 //! What the binary can be told to do, one file per command.
 
+mod backup;
+mod fence;
 mod serve;
 mod verify;
 
+pub use backup::{backup, restore};
+pub use fence::{FenceError, fence};
 pub use serve::{ServeError, serve, serve_until, termination};
 pub use verify::{VerifyError, verify};
