@@ -152,6 +152,7 @@ fn sqlite_options(config: &StoreConfig) -> SqliteOptions {
     SqliteOptions {
         readers: config.connections_max,
         bytes_max: config.journal_bytes_max,
+        free_min_bytes: config.disk_free_min_bytes,
         ..SqliteOptions::default()
     }
 }

@@ -23,7 +23,10 @@ impl Journal for SqlStore {
             return Ok(Vec::new());
         }
         match (&self.appender, &self.journal) {
-            (Appender::Sqlite(appender), _) => appender.append(units).await,
+            (Appender::Sqlite(appender, room), _) => {
+                room.check()?;
+                appender.append(units).await
+            }
             (Appender::Postgres, Db::Postgres(pool)) => append_postgres(pool, units).await,
             (Appender::Postgres, Db::Sqlite { .. }) => {
                 Err(StoreError::Invalid("the appender is not the database's"))

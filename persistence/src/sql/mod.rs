@@ -24,7 +24,7 @@ pub use self::postgres::PostgresOptions;
 pub use self::sqlite::SqliteOptions;
 
 use self::db::Db;
-use self::sqlite::SqliteAppender;
+use self::sqlite::{Room, SqliteAppender};
 use crate::error::StoreError;
 
 /// A [`Store`](crate::Store) on SQLite or PostgreSQL.
@@ -40,7 +40,7 @@ pub struct SqlStore {
 
 #[derive(Debug)]
 enum Appender {
-    Sqlite(SqliteAppender),
+    Sqlite(Box<SqliteAppender>, Room),
     Postgres,
 }
 
@@ -65,8 +65,9 @@ impl SqlStore {
         let read_side = sqlite::open_read_side(directory, &options).await?;
         let keys = sqlite::open_keys(directory, &options).await?;
         let checkpoints = sqlite::open_checkpoints(directory, &options).await?;
+        let appender = SqliteAppender::new(journal.write_pool_sqlite()?, checkpoints);
         let appender =
-            Appender::Sqlite(SqliteAppender::new(journal.write_pool_sqlite()?, checkpoints));
+            Appender::Sqlite(Box::new(appender), Room::new(directory, options.free_min_bytes));
         Ok(Self { journal, read_side, keys, appender })
     }
 
@@ -98,7 +99,7 @@ impl SqlStore {
 
     /// Closes every connection; what is running is finished first.
     pub async fn close(&self) {
-        if let Appender::Sqlite(appender) = &self.appender {
+        if let Appender::Sqlite(appender, _) = &self.appender {
             appender.close().await;
         }
         self.journal.close().await;

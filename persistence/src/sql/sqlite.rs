@@ -7,6 +7,7 @@
 mod append;
 mod checkpoint;
 mod copy;
+mod room;
 mod script;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use sqlx::{ConnectOptions, SqlitePool};
 
 pub(super) use self::append::SqliteAppender;
 pub(super) use self::copy::copy;
+pub(super) use self::room::Room;
 use super::SqlStore;
 use super::db::Db;
 use super::migrations;
@@ -32,6 +34,9 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The largest the journal file may become, in bytes; 0 for no limit of ours.
     pub bytes_max: u64,
+    /// Appends are refused where the disk has less room than this, in bytes; 0 for never. Default 0:
+    /// whoever only looks at a store needs none.
+    pub free_min_bytes: u64,
     /// How long a statement waits for another process that holds the file, such as a backup.
     /// Default 5 s.
     pub busy_timeout: Duration,
@@ -39,7 +44,13 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, cache_kib: 65_536, bytes_max: 0, busy_timeout: Duration::from_secs(5) }
+        Self {
+            readers: 4,
+            cache_kib: 65_536,
+            bytes_max: 0,
+            free_min_bytes: 0,
+            busy_timeout: Duration::from_secs(5),
+        }
     }
 }
 

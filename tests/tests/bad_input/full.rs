@@ -212,6 +212,9 @@ async fn a_store_at_its_own_limit_refuses_writes_and_goes_on_once_the_limit_is_r
     check(sandbox, clients, prober).await;
 }
 
+/// The setting below which a disk counts as nearly full; where it is 0, the disk itself refuses.
+const FREE_MIN: &str = "COPPICE_STORE__DISK_FREE_MIN_BYTES";
+
 /// A file system of a few megabytes in memory.
 struct SmallDisk {
     place: PathBuf,
@@ -230,6 +233,11 @@ impl SmallDisk {
             .arg(format!("size={size}"))
             .args(["tmpfs".as_ref(), place.as_os_str()]));
         Self { place, _home: home }
+    }
+
+    fn free(&self) -> u64 {
+        let disk = rustix::fs::statvfs(&self.place).unwrap();
+        disk.f_bavail * disk.f_frsize
     }
 
     fn resize(&self, size: &str) {
@@ -261,6 +269,7 @@ async fn a_full_disk_refuses_writes_and_they_go_on_once_it_has_room() {
     let disk = SmallDisk::mount("3m");
     let sandbox = Sandbox::builder(binary())
         .data(&disk.place)
+        .env(FREE_MIN, "0")
         .env("COPPICE_RUNTIME__SNAPSHOT_EVERY", "10")
         .start()
         .await
@@ -276,9 +285,35 @@ async fn a_full_disk_refuses_writes_and_they_go_on_once_it_has_room() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_nearly_full_refuses_writes_before_it_is_full_and_reads_go_on() {
+    const KEPT: u64 = 4 << 20;
+    let disk = SmallDisk::mount("7m");
+    let sandbox = Sandbox::builder(binary())
+        .data(&disk.place)
+        .env(FREE_MIN, KEPT.to_string())
+        .env("COPPICE_RUNTIME__SNAPSHOT_EVERY", "10")
+        .start()
+        .await
+        .unwrap();
+    let (clients, mut prober) = at_work(&sandbox);
+    prober.until(507, 20).await;
+    prober.read().await;
+    // The last batch that was taken, and what the read side writes, may go below it by a little.
+    let free = disk.free();
+    assert!((KEPT / 2..KEPT).contains(&free), "{free} bytes are free");
+    let log = sandbox.log_tail();
+    assert!(log.contains("disk is nearly full, refusing writes"), "{log}");
+    disk.resize("64m");
+    prober.until(200, 20).await;
+    clients.progress(50).await;
+    check(sandbox, clients, prober).await;
+}
+
+#[tokio::test]
 async fn a_node_killed_on_a_full_disk_has_everything_that_it_acknowledged() {
     let disk = SmallDisk::mount("3m");
-    let mut sandbox = Sandbox::builder(binary()).data(&disk.place).start().await.unwrap();
+    let mut sandbox =
+        Sandbox::builder(binary()).data(&disk.place).env(FREE_MIN, "0").start().await.unwrap();
     let (clients, mut prober) = at_work(&sandbox);
     prober.until(507, 20).await;
     sandbox.kill().unwrap();
@@ -295,7 +330,8 @@ async fn a_node_killed_on_a_full_disk_has_everything_that_it_acknowledged() {
 #[tokio::test]
 async fn a_refusal_by_a_full_disk_is_a_whole_problem() {
     let disk = SmallDisk::mount("2m");
-    let sandbox = Sandbox::builder(binary()).data(&disk.place).start().await.unwrap();
+    let sandbox =
+        Sandbox::builder(binary()).data(&disk.place).env(FREE_MIN, "0").start().await.unwrap();
     let wire = Wire::new(&sandbox);
     let mut accepted = 0;
     let refused = loop {

@@ -75,6 +75,8 @@ pub struct StoreConfig {
     pub statement_timeout_ms: u64,
     /// How large the embedded journal may get; 0 for no limit of its own.
     pub journal_bytes_max: u64,
+    /// The room on the disk below which the embedded store takes no writes; 0 for none.
+    pub disk_free_min_bytes: u64,
 }
 
 /// The shell around entities; the composition root hands these to the runtime.
