@@ -14,6 +14,7 @@ pub mod commands;
 pub mod compose;
 pub mod config;
 pub mod exchange;
+pub mod inspection;
 pub mod logging;
 mod metered;
 pub mod problem;

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use coppice_server::backup::BackupError;
-use coppice_server::commands::{self, ServeError, VerifyError};
+use coppice_server::commands::{self, InspectCommandError, ServeError, VerifyError};
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
+use coppice_server::inspection::{InspectError, Look};
 use coppice_server::problem::Chain;
 
 /// The node could not do what it was told to.
@@ -17,6 +18,10 @@ const USAGE: u8 = 2;
 const GAVE_UP: u8 = 4;
 /// `verify`, `backup` or `restore` found a fault in what they were to check.
 const FAULT_FOUND: u8 = 3;
+/// What `inspect` was asked to show isn't there.
+const ABSENT: u8 = 5;
+/// Rows that `inspect` shows.
+const ROWS: u32 = 100;
 
 /// A runtime for agents that grow back.
 #[derive(Debug, Parser)]
@@ -57,11 +62,69 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
     },
+    /// Shows what a running node's API shows. The key comes from COPPICE_API_KEY.
+    Inspect {
+        /// Where the node serves.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", global = true)]
+        url: String,
+        /// The answer as it is, in place of text.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        what: What,
+    },
     /// Ends all leases and moves the epochs on, after a database was set back to an earlier time.
     Fence {
         #[command(flatten)]
         options: Options,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The supervision tree, with the figures of kinds, pools and the writer.
+    Tree,
+    /// The state of an entity.
+    Entity { kind: String, id: String },
+    /// The events of an entity, the oldest first.
+    Events {
+        kind: String,
+        id: String,
+        /// Goes on where an earlier page ended.
+        #[arg(long)]
+        cursor: Option<String>,
+        /// Rows.
+        #[arg(long, default_value_t = ROWS)]
+        limit: u32,
+    },
+    /// What is out of delivery, in order of arrival.
+    DeadLetters {
+        /// Goes on where an earlier page ended.
+        #[arg(long)]
+        after: Option<u64>,
+        /// Rows.
+        #[arg(long, default_value_t = ROWS)]
+        limit: u32,
+    },
+    /// The entities of a kind in memory, those first that hold most up.
+    Actors {
+        kind: String,
+        /// Rows.
+        #[arg(long, default_value_t = ROWS)]
+        limit: u32,
+    },
+}
+
+impl From<What> for Look {
+    fn from(what: What) -> Self {
+        match what {
+            What::Tree => Self::Tree,
+            What::Entity { kind, id } => Self::Entity { kind, id },
+            What::Events { kind, id, cursor, limit } => Self::Events { kind, id, cursor, limit },
+            What::DeadLetters { after, limit } => Self::DeadLetters { after, limit },
+            What::Actors { kind, limit } => Self::Actors { kind, limit },
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -115,10 +178,23 @@ fn main() -> ExitCode {
         Command::Restore { options, from } => run(&options.sources(None), async |settings| {
             commands::restore(settings, &from).await.map_err(|error| of_backup(&error))
         }),
+        Command::Inspect { url, json, what } => block_on(async {
+            let shown = commands::inspect(&url, &what.into(), json).await;
+            shown.map_err(|error| of_inspect(&error))
+        }),
         Command::Fence { options } => run(&options.sources(None), async |settings| {
             commands::fence(settings).await.map_err(|error| fail(&error, FAILED))
         }),
     }
+}
+
+fn of_inspect(error: &InspectCommandError) -> ExitCode {
+    let code = match error {
+        InspectCommandError::Ask(InspectError::NoKey | InspectError::Name(..)) => USAGE,
+        InspectCommandError::Ask(InspectError::Refused { absent: true, .. }) => ABSENT,
+        InspectCommandError::Ask(_) | InspectCommandError::Stdout(_) => FAILED,
+    };
+    fail(error, code)
 }
 
 fn of_backup(error: &BackupError) -> ExitCode {
@@ -133,11 +209,15 @@ fn run(
         Ok(settings) => settings,
         Err(error) => return fail(&error, USAGE),
     };
+    block_on(command(&settings))
+}
+
+fn block_on(command: impl Future<Output = Result<(), ExitCode>>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, FAILED),
     };
-    match runtime.block_on(command(&settings)) {
+    match runtime.block_on(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,
     }

@@ -2,10 +2,12 @@
 
 mod backup;
 mod fence;
+mod inspect;
 mod serve;
 mod verify;
 
 pub use backup::{backup, restore};
 pub use fence::{FenceError, fence};
+pub use inspect::{InspectCommandError, inspect};
 pub use serve::{ServeError, serve, serve_until, termination};
 pub use verify::{VerifyError, verify};

@@ -17,13 +17,15 @@ use super::{ConfigError, Secret};
 pub const BOOTSTRAP_KEY: &str = "COPPICE_BOOTSTRAP_KEY";
 /// Names the configuration file, where there is no `--config`.
 pub const CONFIG: &str = "COPPICE_CONFIG";
+/// The key that `coppice inspect` calls with. Nothing else reads it, and it may be set for all.
+pub const API_KEY: &str = "COPPICE_API_KEY";
 /// What the keys of personal data are wrapped under: 64 hexadecimal digits. In no file and no flag,
 /// which would be copied along with the data that it protects.
 pub const PLATFORM_KEY: &str = "COPPICE_PLATFORM_KEY";
 /// The platform key before the present one, from a rotation until everything is wrapped anew.
 pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
 /// Every variable without `__` that the program reads.
-pub const VARIABLES: &[&str] = &[BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
+pub const VARIABLES: &[&str] = &[API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 
@@ -69,6 +71,7 @@ pub(super) fn read(
             continue;
         }
         match upper.as_str() {
+            API_KEY => {}
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
             PLATFORM_KEY => read.platform_key = Some(platform_key(name, value)?),
             PLATFORM_KEY_PREVIOUS => {

@@ -21,7 +21,7 @@ use thiserror::Error;
 use layers::Override;
 
 pub use environment::{
-    BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
+    API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
 };
 pub use sections::{
     AuthConfig, Config, EffectsConfig, Environment, LogConfig, LogFormat, LogLevel, RuntimeConfig,
