@@ -118,6 +118,15 @@ pub(crate) async fn open_idle(config: &StoreConfig) -> Result<Opened, ComposeErr
     }
 }
 
+/// Opens a store to look at it beside the node that works on it, if one does.
+pub(crate) async fn open_to_look(config: &StoreConfig) -> Result<SqlStore, StoreError> {
+    if config.database.expose().is_empty() {
+        SqlStore::look_sqlite(&config.data).await
+    } else {
+        SqlStore::look_postgres(config.database.expose(), postgres_options(config)).await
+    }
+}
+
 /// Locks the directory, and reads the node's id from the lock file or makes one up.
 fn lock(directory: &Path) -> Result<(File, String), ComposeError> {
     let failed = |source| ComposeError::Directory { directory: directory.to_path_buf(), source };

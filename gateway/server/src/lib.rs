@@ -6,6 +6,7 @@
 //!
 //! **Deliberately absent:** rules about entities. A command goes through as the bytes it came as.
 
+pub mod archive;
 pub mod auth;
 pub mod backup;
 pub mod body;

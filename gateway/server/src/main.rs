@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use coppice_server::archive::ArchiveError;
 use coppice_server::backup::BackupError;
 use coppice_server::commands::{self, InspectCommandError, ServeError, VerifyError};
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
@@ -45,6 +47,9 @@ enum Command {
     Verify {
         #[command(flatten)]
         options: Options,
+        /// Checks an archive as well, and that the journal goes on from it.
+        #[arg(long, value_name = "DIR")]
+        archive: Option<PathBuf>,
     },
     /// Copies the embedded store, also beside the node that works on it, and checks the copy.
     Backup {
@@ -61,6 +66,17 @@ enum Command {
         /// The backup.
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
+    },
+    /// Writes what is older than an age into files, also beside the node, and checks them.
+    Archive {
+        #[command(flatten)]
+        options: Options,
+        /// How old, such as 30d; a whole number with s, m, h or d.
+        #[arg(long, value_name = "AGE", value_parser = commands::age)]
+        before: Duration,
+        /// The archive, which is gone on with where it is there.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
     /// Shows what a running node's API shows. The key comes from COPPICE_API_KEY.
     Inspect {
@@ -166,9 +182,15 @@ fn main() -> ExitCode {
                 fail(&error, code)
             })
         }),
-        Command::Verify { options } => run(&options.sources(None), async |settings| {
-            commands::verify(settings).await.map_err(|error| {
+        Command::Verify { options, archive } => run(&options.sources(None), async |settings| {
+            commands::verify(settings, archive.as_deref()).await.map_err(|error| {
                 let found = matches!(error, VerifyError::Fault(_));
+                fail(&error, if found { FAULT_FOUND } else { FAILED })
+            })
+        }),
+        Command::Archive { options, before, to } => run(&options.sources(None), async |settings| {
+            commands::archive(settings, before, &to).await.map_err(|error| {
+                let found = matches!(error, ArchiveError::Fault(_));
                 fail(&error, if found { FAULT_FOUND } else { FAILED })
             })
         }),

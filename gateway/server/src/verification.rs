@@ -84,6 +84,7 @@ fn blindly<R>(work: impl FnOnce() -> R) -> R {
 
 /// The replay of one stream, with its kind's types erased.
 trait Replay {
+    fn read(&self, event: &StoredEvent) -> Result<(), String>;
     fn apply(&mut self, event: &StoredEvent) -> Result<(), String>;
     fn digest(&self) -> Result<Hash, String>;
     fn snapshot_digest(&self, taken: &Snapshot) -> Result<Hash, String>;
@@ -93,6 +94,12 @@ trait Replay {
 struct ReplayOf<K: Entity>(K::State);
 
 impl<K: Entity> Replay for ReplayOf<K> {
+    fn read(&self, event: &StoredEvent) -> Result<(), String> {
+        let body = &event.record.body;
+        let decoded = K::Event::decode(&body.event_type, &body.payload);
+        decoded.map(drop).map_err(|error| error.to_string())
+    }
+
     fn apply(&mut self, event: &StoredEvent) -> Result<(), String> {
         let body = &event.record.body;
         let decoded = blindly(|| K::Event::decode(&body.event_type, &body.payload))
@@ -132,6 +139,19 @@ impl Kinds {
     pub fn kind<K: Entity>(mut self) -> Self {
         self.0.insert(K::KIND, || Box::new(ReplayOf::<K>(K::State::default())));
         self
+    }
+}
+
+impl Kinds {
+    /// Whether an event reads in this build.
+    ///
+    /// # Errors
+    /// What doesn't read, for people.
+    pub(crate) fn read(&self, event: &StoredEvent) -> Result<(), String> {
+        let make = self.0.get(event.key.kind().as_str());
+        let make = make.ok_or_else(|| "its kind is not known to this build".to_owned())?;
+        let sequence = event.record.sequence;
+        make().read(event).map_err(|problem| format!("event {sequence}: {problem}"))
     }
 }
 

@@ -28,6 +28,7 @@ impl Journal for SqlStore {
                 appender.append(units).await
             }
             (Appender::Postgres, Db::Postgres(pool)) => append_postgres(pool, units).await,
+            (Appender::None, _) => Err(StoreError::Invalid("the store is only looked at")),
             (Appender::Postgres, Db::Sqlite { .. }) => {
                 Err(StoreError::Invalid("the appender is not the database's"))
             }

@@ -42,6 +42,8 @@ pub struct SqlStore {
 enum Appender {
     Sqlite(Box<SqliteAppender>, Room),
     Postgres,
+    /// Of a store that is only looked at.
+    None,
 }
 
 impl SqlStore {
@@ -79,6 +81,27 @@ impl SqlStore {
     /// thrown away.
     pub async fn copy_sqlite(from: &Path, to: &Path) -> Result<(), StoreError> {
         sqlite::copy(from, to).await
+    }
+
+    /// Opens the embedded store of a directory to look at it, also beside the node that works on it.
+    /// Nothing is made, migrated or locked, and every write fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], also where there is no store.
+    pub async fn look_sqlite(directory: &Path) -> Result<Self, StoreError> {
+        let journal = sqlite::look(&directory.join(Self::JOURNAL_FILE)).await?;
+        let read_side = sqlite::look(&directory.join(Self::READ_SIDE_FILE)).await?;
+        Ok(Self { journal, read_side, appender: Appender::None })
+    }
+
+    /// Connects to a PostgreSQL database to look at it, as [`SqlStore::look_sqlite`]. Appends fail;
+    /// what else is written isn't kept from it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn look_postgres(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let db = Db::Postgres(postgres::connect(url, &options).await?);
+        Ok(Self { journal: db.clone(), read_side: db, appender: Appender::None })
     }
 
     /// Connects to a PostgreSQL database (15 or newer) and migrates it.

@@ -188,6 +188,18 @@ async fn open(
     Ok(Db::Sqlite { read, write })
 }
 
+/// A file to be looked at: two connections, both of which only read.
+pub(super) async fn look(file: &Path) -> Result<Db, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .read_only(true)
+        .busy_timeout(SqliteOptions::default().busy_timeout)
+        .disable_statement_logging();
+    let read = pool(2).connect_with(options).await;
+    let read = read.map_err(|error| classify("opening the database", error))?;
+    Ok(Db::Sqlite { write: read.clone(), read })
+}
+
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)

@@ -1,11 +1,13 @@
 //! What the binary can be told to do, one file per command.
 
+mod archive;
 mod backup;
 mod fence;
 mod inspect;
 mod serve;
 mod verify;
 
+pub use archive::{age, archive};
 pub use backup::{backup, restore};
 pub use fence::{FenceError, fence};
 pub use inspect::{InspectCommandError, inspect};
