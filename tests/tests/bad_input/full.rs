@@ -310,6 +310,21 @@ async fn a_disk_that_is_nearly_full_refuses_writes_before_it_is_full_and_reads_g
 }
 
 #[tokio::test]
+async fn a_backup_onto_a_full_disk_is_refused_and_leaves_nothing_there() {
+    let disk = SmallDisk::mount("16k");
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let wire = Wire::new(&sandbox);
+    wire.add(1).await.is_accepted();
+    let to = disk.place.join("backup");
+    let done = sandbox.run("backup", ["--to", to.to_str().unwrap()]).unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no room for the copy"), "{said}");
+    assert_eq!(std::fs::read_dir(&disk.place).unwrap().count(), 0);
+    wire.add(1).await.is_accepted();
+}
+
+#[tokio::test]
 async fn a_node_killed_on_a_full_disk_has_everything_that_it_acknowledged() {
     let disk = SmallDisk::mount("3m");
     let mut sandbox =

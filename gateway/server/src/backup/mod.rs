@@ -15,7 +15,7 @@ mod restore;
 mod take;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use coppice_persistence::StoreError;
 use thiserror::Error;
@@ -51,6 +51,9 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
+    /// The disk that the copy is for has no room for it.
+    #[error("there is no room for the copy beside {0}")]
+    NoRoom(PathBuf),
     /// The store can't be copied, opened or read.
     #[error("the store can not be read")]
     Store(#[source] StoreError),
@@ -67,6 +70,20 @@ impl BackupError {
     #[must_use]
     pub const fn is_fault(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::Fault(_))
+    }
+}
+
+/// An error of the copy: only the copy is written to.
+fn of_copy(place: &Path, error: StoreError) -> BackupError {
+    match error {
+        StoreError::Full => BackupError::NoRoom(place.to_path_buf()),
+        StoreError::Damaged { .. } | StoreError::Unreadable { .. } => {
+            BackupError::Fault(error.to_string())
+        }
+        StoreError::Unavailable { .. }
+        | StoreError::TooNew { .. }
+        | StoreError::Migration(_)
+        | StoreError::Invalid(_) => BackupError::Store(error),
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use coppice_persistence::{SqlStore, SqliteOptions};
 
-use super::BackupError;
 use super::files::{Unfinished, copy_checked, is_empty, sync};
 use super::manifest::{LastBatch, Manifest};
+use super::{BackupError, of_copy};
 use crate::verification::{Kinds, Verified, verify};
 
 /// Copies a backup into a data directory that is empty or not there, moves its epochs on, and walks
@@ -54,10 +54,10 @@ async fn fill(
         copy_checked(file, from, place)?;
     }
     let store = SqlStore::open_sqlite(place, SqliteOptions::default()).await;
-    let store = store.map_err(BackupError::Store)?;
+    let store = store.map_err(|error| of_copy(place, error))?;
     let verified = match store.fence().await {
         Ok(()) => verify(&store, kinds).await.map_err(BackupError::from),
-        Err(error) => Err(BackupError::Store(error)),
+        Err(error) => Err(of_copy(place, error)),
     };
     store.close().await;
     let verified = verified?;

@@ -5,9 +5,9 @@ use std::path::Path;
 use coppice_persistence::{SqlStore, SqliteOptions};
 use coppice_runtime::{Clock, SystemClock};
 
-use super::BackupError;
 use super::files::{Unfinished, described};
 use super::manifest::{FORMAT, LastBatch, Manifest};
+use super::{BackupError, of_copy};
 use crate::verification::{Kinds, Verified, verify};
 
 /// Copies the embedded store of a data directory, walks the copy, and gives it its name. The node
@@ -43,11 +43,12 @@ async fn fill(
     begun_at: i64,
     kinds: &Kinds,
 ) -> Result<(Manifest, Verified), BackupError> {
-    SqlStore::copy_sqlite(data, place).await.map_err(BackupError::Store)?;
+    let failed = |error| of_copy(place, error);
+    SqlStore::copy_sqlite(data, place).await.map_err(failed)?;
     // This build's migrations are applied to the copy, as they are at any start; the running node's
     // files stay as they are.
     let store = SqlStore::open_sqlite(place, SqliteOptions::default()).await;
-    let store = store.map_err(BackupError::Store)?;
+    let store = store.map_err(failed)?;
     let verified = verify(&store, kinds).await;
     // Closing puts everything into the files themselves: only then are they hashed.
     store.close().await;

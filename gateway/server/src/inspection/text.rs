@@ -105,8 +105,9 @@ fn part(node: &Value, depth: usize, lines: &mut Vec<Vec<String>>) {
 }
 
 pub(super) fn entity(answer: &Value) -> String {
-    // A value always serializes; control characters within its strings are escaped in JSON.
+    // A value always serializes. JSON escapes some control characters and leaves others.
     let state = serde_json::to_string_pretty(&answer["state"]).unwrap_or_default();
+    let state = state.lines().map(plain).collect::<Vec<_>>().join("\n");
     let name = format!("{}/{}", shown(&answer["kind"]), shown(&answer["id"]));
     format!("{name} at sequence {}\n{state}\n", shown(&answer["sequence"]))
 }

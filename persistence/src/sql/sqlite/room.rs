@@ -2,8 +2,8 @@
 //! refused.
 //!
 //! **Invariant:** the look comes right before the append, in its path, so no append begins on a disk
-//! that is known to have too little room. It costs a microsecond beside a commit that waits for the
-//! disk. A look by a clock would be late by as much as the node writes in between.
+//! that is known to have too little room. It costs some microseconds beside a commit that waits for
+//! the disk. A look by a clock would be late by as much as the node writes in between.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
