@@ -1,7 +1,7 @@
 //! The journal's past as files: whole commit batches, with the hashes that chain them.
 //!
-//! A file holds batches in order, as lines of JSON ([`format`] has them all). **Invariants:** a file
-//! comes into being whole, by a rename; the first batch of a file continues the last of the one
+//! A file holds batches in order, as lines of JSON ([`mod@format`] has them all). **Invariants:** a
+//! file comes into being whole, by its name; the first batch of a file continues the last of the one
 //! before it; what was archived is never written again.
 //!
 //! **Deliberately absent:** removing from the database what was archived. A snapshot is a cache: it
