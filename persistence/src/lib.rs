@@ -22,5 +22,6 @@ pub use store::{
     ApiKeyRow, Attempts, BatchRow, ClaimOutcome, CommandRecord, DeadLetter, DeadLetters, Destroyed,
     Directory, DocumentChange, EntityRow, Journal, LATER_RECORDS_MAX, Leases, LetterKind,
     LetterReason, MessageRef, ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot,
-    Snapshots, Store, StreamAppend, SubjectKeyRow, SubjectKeys, Tried, Unit, UnitOutcome, WrappedKey,
+    Snapshots, Store, StreamAppend, SubjectKeyRow, SubjectKeys, Tried, Unit, UnitOutcome,
+    WrappedKey,
 };

@@ -91,7 +91,10 @@ impl SqlStore {
     pub async fn look_sqlite(directory: &Path) -> Result<Self, StoreError> {
         let journal = sqlite::look(&directory.join(Self::JOURNAL_FILE)).await?;
         let read_side = sqlite::look(&directory.join(Self::READ_SIDE_FILE)).await?;
-        Ok(Self { journal, read_side, appender: Appender::None })
+        // A store of a build that had no keys is looked at as well; whoever asks for one is refused.
+        let keys = directory.join(Self::KEYS_FILE);
+        let keys = if keys.exists() { sqlite::look(&keys).await? } else { journal.clone() };
+        Ok(Self { journal, read_side, keys, appender: Appender::None })
     }
 
     /// Connects to a PostgreSQL database to look at it, as [`SqlStore::look_sqlite`]. Appends fail;
@@ -101,7 +104,7 @@ impl SqlStore {
     /// [`StoreError::Unavailable`].
     pub async fn look_postgres(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let db = Db::Postgres(postgres::connect(url, &options).await?);
-        Ok(Self { journal: db.clone(), read_side: db, appender: Appender::None })
+        Ok(Self { journal: db.clone(), read_side: db.clone(), keys: db, appender: Appender::None })
     }
 
     /// Connects to a PostgreSQL database (15 or newer) and migrates it.

@@ -49,7 +49,7 @@ fn change_manifest(from: &Path, change: impl FnOnce(&mut Value)) {
 async fn a_damaged_file_of_a_backup_is_refused_by_its_name() {
     let home = tempfile::tempdir().unwrap();
     let (from, data) = (taken(home.path()).await, home.path().join("data"));
-    for name in ["journal.db", "read.db"] {
+    for name in ["journal.db", "keys.db", "read.db"] {
         let path = from.join(name);
         let whole = std::fs::read(&path).unwrap();
         // The middle is a page that the walk through the journal may never look at.

@@ -38,7 +38,7 @@ pub async fn restore(
 fn check_names(manifest: &Manifest) -> Result<(), BackupError> {
     let mut names: Vec<_> = manifest.files.iter().map(|file| file.name.as_str()).collect();
     names.sort_unstable();
-    if names == [SqlStore::JOURNAL_FILE, SqlStore::READ_SIDE_FILE] {
+    if names == [SqlStore::JOURNAL_FILE, SqlStore::KEYS_FILE, SqlStore::READ_SIDE_FILE] {
         return Ok(());
     }
     Err(BackupError::Damaged(format!("its manifest names the files {names:?}")))

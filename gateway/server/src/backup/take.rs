@@ -53,7 +53,7 @@ async fn fill(
     // Closing puts everything into the files themselves: only then are they hashed.
     store.close().await;
     let verified = verified?;
-    let files = [SqlStore::JOURNAL_FILE, SqlStore::READ_SIDE_FILE];
+    let files = [SqlStore::JOURNAL_FILE, SqlStore::KEYS_FILE, SqlStore::READ_SIDE_FILE];
     let files = files.iter().map(|name| described(place, name)).collect::<Result<_, _>>()?;
     let manifest = Manifest {
         format: FORMAT,

@@ -25,7 +25,8 @@ pub const PLATFORM_KEY: &str = "COPPICE_PLATFORM_KEY";
 /// The platform key before the present one, from a rotation until everything is wrapped anew.
 pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
 /// Every variable without `__` that the program reads.
-pub const VARIABLES: &[&str] = &[API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
+pub const VARIABLES: &[&str] =
+    &[API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 

@@ -2,7 +2,8 @@
 //!
 //! **Invariants:** each file is read in one read transaction, so its copy is the file as it was at
 //! one moment between two commits; the read side is copied before the journal, so it may be behind
-//! the journal and never ahead. Nothing is written to the store: the connections are read-only, and
+//! the journal and never ahead; the keys of personal data are copied after it, so that what is sealed
+//! in the journal has its key, unless its subject was erased meanwhile. Nothing is written to the store: the connections are read-only, and
 //! a reader of a write-ahead log stops neither its writer nor other readers. While a copy lasts, the
 //! log can't be reset and grows by what is committed meanwhile.
 
@@ -15,14 +16,18 @@ use super::classify;
 use crate::error::StoreError;
 use crate::sql::SqlStore;
 
-/// Copies both files from one directory into another that has neither. The copies are compact and
+/// Copies the files from one directory into another that has none of them. The copies are compact and
 /// not yet synced to the disk; a copy that was cut off is no database.
 pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     // In this order; see above. The read side is a cache and may have been deleted.
     if from.join(SqlStore::READ_SIDE_FILE).exists() {
         copy_file(from, to, SqlStore::READ_SIDE_FILE, "copying the read side").await?;
     }
-    copy_file(from, to, SqlStore::JOURNAL_FILE, "copying the journal").await
+    copy_file(from, to, SqlStore::JOURNAL_FILE, "copying the journal").await?;
+    if from.join(SqlStore::KEYS_FILE).exists() {
+        copy_file(from, to, SqlStore::KEYS_FILE, "copying the keys").await?;
+    }
+    Ok(())
 }
 
 async fn copy_file(
