@@ -85,6 +85,7 @@ pub fn add(counter: &str, n: i64, key: Option<&str>) -> Request {
         keyed: key.is_some(),
         correlation: CorrelationId(Uuid::now_v7()),
         sender: None,
+        expected: None,
         deadline: Instant::now() + PATIENCE,
     }
 }

@@ -43,6 +43,7 @@ pub fn command(entity: &str, name: &str, body: &str, key: Option<&str>) -> Reque
         keyed: key.is_some(),
         correlation: CorrelationId(Uuid::now_v7()),
         sender: None,
+        expected: None,
         deadline: Instant::now() + PATIENCE,
     }
 }

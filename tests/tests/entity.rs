@@ -7,6 +7,8 @@
 
 #[path = "entity/crashes.rs"]
 mod crashes;
+#[path = "entity/deleted.rs"]
+mod deleted;
 #[path = "entity/limits.rs"]
 mod limits;
 #[path = "entity/repeats.rs"]

@@ -12,9 +12,11 @@ use coppice_persistence::{ApiKeyRow, Directory};
 use coppice_runtime::{Activity, Clock, Failure, Node, Request, RuntimeOptions, SystemClock, task};
 use coppice_server::auth::{ApiKey, Auth};
 use coppice_server::config::{self, Sources};
+use coppice_server::rates::Rates;
 use coppice_server::routes;
 use coppice_server::serve::{ConnectionLimits, serve};
 use coppice_server::state::{App, RequestLimits};
+use coppice_server::streams::Streams;
 use coppice_testkit::client::Reply;
 use coppice_testkit::{Client, MemoryStore};
 use coppice_tests::node::{Caller, add, until};
@@ -60,6 +62,9 @@ impl World {
             registry: node.registry(),
             auth: Auth::new(store, clock, &config.auth),
             limits: RequestLimits::from(&config.server),
+            rates: Rates::new(&config.rates),
+            journal: None,
+            streams: Streams::new(1, Duration::from_secs(15)),
             eraser: None,
             inspector: Some(node.inspector()),
         };

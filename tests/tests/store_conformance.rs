@@ -144,6 +144,7 @@ macro_rules! suites {
                 batches_chain_over_their_events
                 positions_stay_dense_after_refusals
                 tailing_misses_nothing_while_writers_append
+                the_journal_ends_at_its_last_event
                 the_journal_is_read_in_pages
             }
             leases {
@@ -195,6 +196,7 @@ macro_rules! suites {
                 due_entities_are_paged_across_equal_times
                 due_entities_come_earliest_first
                 entities_are_paged_in_order_of_stream_id
+                entities_of_a_tenant_and_kind_are_paged_in_order_of_their_ids
                 owing_entities_come_and_go_with_their_events
             }
             snapshots {

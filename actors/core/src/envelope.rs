@@ -9,6 +9,10 @@ use crate::hash::{Hash, Hasher};
 use crate::ids::{CommandId, CorrelationId, EventId, Position, Sequence, StreamKey, SubjectId};
 use crate::time::Timestamp;
 
+/// The type of the event that ends a stream: its entity was deleted, and nothing follows. The shell
+/// writes and reads it for every kind; its payload is an empty object.
+pub const TOMBSTONE: &str = "coppice.deleted.v1";
+
 /// Where a stream ends: the last sequence and the hash at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamHead {

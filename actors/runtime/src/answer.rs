@@ -28,6 +28,8 @@ pub struct Request {
     pub correlation: CorrelationId,
     /// The entity that sends it as an effect; `None` for a caller from outside.
     pub sender: Option<StreamId>,
+    /// Where the entity's stream must end for the command to be decided; anywhere if unset.
+    pub expected: Option<Sequence>,
     /// After this the command is no longer started.
     pub deadline: Instant,
 }
@@ -48,8 +50,10 @@ pub struct Answer {
 pub struct View {
     /// The sequence that the state stands at; 0 for an entity that never had an event.
     pub sequence: Sequence,
-    /// The state as its kind shows it, JSON text.
+    /// The state as its kind shows it, JSON text; `null` once it was deleted.
     pub state: Box<str>,
+    /// Whether the entity was deleted.
+    pub deleted: bool,
 }
 
 /// What happened to a command that got no answer of its own.
@@ -81,6 +85,20 @@ pub enum Failure {
         /// The refusal as a sentence.
         detail: String,
     },
+    /// The entity's stream does not end where the caller expects it to.
+    #[error("the entity is at sequence {actual} and not at {expected}")]
+    SequenceMismatch {
+        /// Where the caller expects it to end.
+        expected: Sequence,
+        /// Where it ends.
+        actual: Sequence,
+    },
+    /// There is no such entity: it has no event.
+    #[error("there is no such entity")]
+    NotThere,
+    /// The entity was deleted, for good.
+    #[error("the entity was deleted")]
+    Deleted,
     /// The command's id was used before with another body.
     #[error("the idempotency key was used before with another body")]
     KeyReused,
@@ -166,6 +184,9 @@ impl Failure {
             | Self::UnknownCommand(_)
             | Self::InvalidBody(_)
             | Self::Rejected { .. }
+            | Self::SequenceMismatch { .. }
+            | Self::NotThere
+            | Self::Deleted
             | Self::KeyReused
             | Self::MailboxFull { .. }
             | Self::ResidentsFull

@@ -37,7 +37,7 @@ use crate::inspect::Activity;
 use crate::life::Life;
 use crate::mailbox::Bell;
 use crate::recovery;
-use crate::slot::{Delivery, Order, Slot, SlotBell};
+use crate::slot::{Delivery, Intent, Order, Slot, SlotBell};
 use crate::ticket::{Incarnation, Ticket, Writing};
 use crate::window::Answered;
 use keys::Applied;
@@ -63,8 +63,16 @@ impl<K: Entity> Drop for Host<K> {
     }
 }
 
-/// What an entity makes of a command.
-type Decided<K> = Result<Decision<<K as Entity>::Event, <K as Entity>::Reply>, Failure>;
+/// What is written down for an order.
+pub(crate) enum Verdict<K: Entity> {
+    /// What the entity decided.
+    Decision(Decision<K::Event, K::Reply>),
+    /// The end of its stream.
+    Tombstone,
+}
+
+/// What becomes of an order: a verdict, or a refusal.
+type Decided<K> = Result<Verdict<K>, Failure>;
 
 /// What a keyed command is known to be.
 enum Repeat {
@@ -314,7 +322,11 @@ impl<K: Entity> Host<K> {
         let Some((now, decided)) = self.decide(&order) else {
             return self.crash(order, "a panic or an overrun of its time in decide");
         };
-        let appends = decided.as_ref().is_ok_and(|decision| !decision.events.is_empty());
+        let appends = match &decided {
+            Ok(Verdict::Decision(decision)) => !decision.events.is_empty(),
+            Ok(Verdict::Tombstone) => true,
+            Err(_) => false,
+        };
         if let (Some(body_hash), false, false) = (order.keyed, appends, looked_up) {
             match self.look_up(&order).await {
                 Ok(Repeat::No) => {}
@@ -323,7 +335,7 @@ impl<K: Entity> Host<K> {
             }
         }
         match decided {
-            Ok(decision) => self.accept(order, decision, now).await,
+            Ok(verdict) => self.accept(order, verdict, now).await,
             Err(refusal) => self.settle(order, Err(refusal)),
         }
     }
@@ -332,6 +344,12 @@ impl<K: Entity> Host<K> {
     fn decide(&mut self, order: &Order<K>) -> Option<(Timestamp, Decided<K>)> {
         let life = self.life.as_mut()?;
         let now = self.slot.services.clock.now().max(life.recorded_at);
+        if let Err(refusal) = life.may_decide(order) {
+            return Some((now, Err(refusal)));
+        }
+        let Intent::Command(command) = &order.intent else {
+            return Some((now, Ok(Verdict::Tombstone)));
+        };
         let context = Context {
             now,
             key: &self.slot.key,
@@ -340,8 +358,10 @@ impl<K: Entity> Host<K> {
             correlation: order.correlation,
         };
         let decide = || {
-            K::decide(&life.state, &order.command, &context).map_err(|rejection| {
-                Failure::Rejected { code: rejection.code(), detail: rejection.to_string() }
+            let decided = K::decide(&life.state, command, &context);
+            decided.map(Verdict::Decision).map_err(|rejection| Failure::Rejected {
+                code: rejection.code(),
+                detail: rejection.to_string(),
             })
         };
         let started = tokio::time::Instant::now();
@@ -351,15 +371,10 @@ impl<K: Entity> Host<K> {
     }
 
     /// Takes an accepted decision into the working state and makes its ticket.
-    async fn accept(
-        &mut self,
-        order: Box<Order<K>>,
-        decision: Decision<K::Event, K::Reply>,
-        now: Timestamp,
-    ) {
+    async fn accept(&mut self, order: Box<Order<K>>, verdict: Verdict<K>, now: Timestamp) {
         let vault = self.slot.services.scope(&self.slot.key);
         let (reply, after, snapshot) = loop {
-            match self.apply(&order, &decision, now, &vault) {
+            match self.apply(&order, &verdict, now, &vault) {
                 Applied::Whole(reply, after, snapshot) => break (reply, after, snapshot),
                 Applied::Misses(wants) => {
                     if let Err(failure) = self.fetch(&vault, &wants).await {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
-use coppice_core::envelope::EventBody;
+use coppice_core::envelope::{EventBody, TOMBSTONE};
 use coppice_core::{
     Decision, DomainEvent, Entity, EventRecord, Sequence, StreamHead, TimerId, Timestamp,
     invariants,
@@ -12,12 +12,12 @@ use coppice_core::{
 use coppice_persistence::{Snapshot, snapshot};
 use tracing::warn;
 
-use crate::answer::View;
+use crate::answer::{Failure, View};
 use crate::host::LookUp;
 use crate::link::LinkGroup;
 use crate::personal::Scope;
 use crate::recovery::Recovered;
-use crate::slot::{Order, Services};
+use crate::slot::{Intent, Order, Services};
 use crate::ticket::Incarnation;
 use crate::window::CommandWindow;
 
@@ -32,6 +32,8 @@ pub(crate) struct Life<K: Entity> {
     pub(crate) recorded_at: Timestamp,
     pub(crate) window: CommandWindow,
     pub(crate) look_up: LookUp,
+    /// The stream has ended; nothing is decided any more.
+    pub(crate) deleted: bool,
     /// The entity's own code panicked, so that this state is not to be trusted any more; or it
     /// holds what was erased.
     pub(crate) crashed: bool,
@@ -60,6 +62,7 @@ impl<K: Entity> Life<K> {
             recorded_at: recovered.recorded_at,
             window: CommandWindow::new(window),
             look_up: recovered.causes,
+            deleted: recovered.deleted,
             crashed: false,
             chained: Vec::new(),
             wake_at: None,
@@ -68,6 +71,45 @@ impl<K: Entity> Life<K> {
             groups: Vec::new(),
             snapshot_at: recovered.snapshot_at,
         }
+    }
+
+    /// Whether an order may be decided on this state.
+    pub(crate) fn may_decide(&self, order: &Order<K>) -> Result<(), Failure> {
+        if self.deleted {
+            return Err(Failure::Deleted);
+        }
+        let actual = self.head.sequence;
+        match (order.expected, &order.intent) {
+            (Some(expected), _) if expected != actual => {
+                Err(Failure::SequenceMismatch { expected, actual })
+            }
+            // What never was can't be deleted; it would be made by that.
+            (_, Intent::Delete) if actual.0 == 0 => Err(Failure::NotThere),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down that the stream ends here. Nothing is owed any more, and no state is left.
+    pub(crate) fn end(&mut self, order: &Order<K>, now: Timestamp) -> Box<str> {
+        let body = EventBody {
+            event_type: TOMBSTONE.into(),
+            payload: "{}".into(),
+            recorded_at: now,
+            causation: order.id,
+            correlation: order.correlation,
+            workflow: None,
+            policy_bundle: None,
+            subject: None,
+            key_id: None,
+        };
+        let record = EventRecord::chain(self.head, body);
+        self.groups.retain(|group| !group.is_broken() && !group.is_complete());
+        (self.state, self.deleted) = (K::State::default(), true);
+        (self.head, self.recorded_at) = (record.head(), now);
+        (self.wake_at, self.owes) = (None, false);
+        self.chained.clear();
+        self.chained.push(record);
+        "null".into()
     }
 
     /// Writes down a decision's events, takes them into the state and gives the reply as JSON.
@@ -140,7 +182,8 @@ impl<K: Entity> Life<K> {
         now: Timestamp,
         vault: &Arc<Scope>,
     ) -> Option<Snapshot> {
-        if self.head.sequence.0 - self.snapshot_at.0 < every {
+        // A deleted entity's state would read as that of a living one.
+        if self.deleted || self.head.sequence.0 - self.snapshot_at.0 < every {
             return None;
         }
         // Taken or not, the next try is as far away: a state that can't be written stays so.
@@ -212,9 +255,13 @@ impl<K: Entity> Life<K> {
     }
 
     pub(crate) fn view(&self, vault: &Arc<Scope>) -> Result<View, String> {
+        if self.deleted {
+            let sequence = self.head.sequence;
+            return Ok(View { sequence, state: "null".into(), deleted: true });
+        }
         let show = || vault.run(|| serde_json::to_string(&K::view(&self.state)));
         let shown = catch_unwind(AssertUnwindSafe(show)).map_err(|_| "a panic".to_owned())?;
         let state = shown.map_err(|error| error.to_string())?;
-        Ok(View { sequence: self.head.sequence, state: state.into() })
+        Ok(View { sequence: self.head.sequence, state: state.into(), deleted: false })
     }
 }

@@ -35,6 +35,7 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::erasure::Eraser;
+use crate::feed::Feed;
 use crate::inspect::Inspector;
 use crate::lease::Lease;
 use crate::options::RuntimeOptions;
@@ -189,6 +190,7 @@ impl NodeBuilder {
         let seed = self.options.jitter_seed;
         let (snapshots, taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let services = Arc::new(Services {
+            feed: Feed::new(Arc::clone(&self.store)),
             store: self.store,
             writer: WriterHandle::default(),
             lease: self.lease,
@@ -256,6 +258,12 @@ impl Node {
             supervisor: self.tree.supervisor(),
             office: self.dead_letters(),
         }
+    }
+
+    /// The journal as it grows.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        self.services.feed.clone()
     }
 
     /// The writer's counters and state.

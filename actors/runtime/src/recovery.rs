@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
-use coppice_core::envelope::EventBody;
+use coppice_core::envelope::{EventBody, TOMBSTONE};
 use coppice_core::sensitive::Vault;
 use coppice_core::{
     CommandId, DomainEvent, Entity, Sequence, StreamHead, StreamKey, Timestamp, invariants,
@@ -32,6 +32,8 @@ pub struct Recovered<S> {
     pub recorded_at: Timestamp,
     /// The sequence that the snapshot used stands at; 0 where none was used.
     pub snapshot_at: Sequence,
+    /// Whether the stream ended with a tombstone.
+    pub deleted: bool,
     /// The commands behind the events that were replayed: a repeat of one is likely a retry.
     pub causes: HashSet<CommandId>,
     /// Whose personal data was read on the way.
@@ -84,6 +86,7 @@ fn fresh<K: Entity>(head: StreamHead) -> Recovered<K::State> {
         head,
         recorded_at: Timestamp::EPOCH,
         snapshot_at: Sequence(0),
+        deleted: false,
         causes: HashSet::new(),
         subjects: Subjects::new(),
     }
@@ -117,6 +120,7 @@ async fn from_snapshot<K: Entity>(
         head: taken.head,
         recorded_at: event.record.body.recorded_at,
         snapshot_at: taken.head.sequence,
+        deleted: false,
         causes: HashSet::from([event.record.body.causation]),
         subjects: vault.subjects(),
     };
@@ -178,10 +182,17 @@ async fn replay<K: Entity>(
             at.head = invariants::check_link(at.head, &event.record)
                 .map_err(|fault| damaged(key, &fault.to_string()))?;
             let body = &event.record.body;
-            let applied = apply::<K>(std::mem::take(&mut at.state), body, vault).await?;
-            at.state = applied.map_err(|problem| {
-                damaged(key, &format!("event {}: {problem}", event.record.sequence))
-            })?;
+            let sequence = event.record.sequence;
+            if at.deleted {
+                return Err(damaged(key, &format!("event {sequence}: it follows a tombstone")));
+            }
+            let state = std::mem::take(&mut at.state);
+            at.deleted = &*body.event_type == TOMBSTONE;
+            if !at.deleted {
+                let applied = apply::<K>(state, body, vault).await?;
+                at.state = applied
+                    .map_err(|problem| damaged(key, &format!("event {sequence}: {problem}")))?;
+            }
             at.recorded_at = at.recorded_at.max(body.recorded_at);
             at.causes.insert(body.causation);
         }

@@ -19,7 +19,9 @@ use crate::answer::{Answer, Failure, Request, View};
 use crate::inspect::{Activity, ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
-use crate::slot::{Delivery, Order, Origin, Services, Slot, SystemDelivery, Wanted, kind_of};
+use crate::slot::{
+    Delivery, Intent, Order, Origin, Services, Slot, SystemDelivery, Wanted, kind_of,
+};
 use crate::temperature::{Lines, Temperature};
 use crate::work::message::SystemMessage;
 
@@ -179,7 +181,8 @@ impl<K: Entity> Region<K> {
         if let Some(group) = &link {
             group.limit(request.deadline);
         }
-        let asked = self.deliver(request, link.clone());
+        let asked =
+            Self::parse(&request).and_then(|intent| self.deliver(intent, request, link.clone()));
         let (deadline, answer) = match asked {
             Ok(asked) => asked,
             Err(failure) => {
@@ -192,22 +195,28 @@ impl<K: Entity> Region<K> {
         self.wait(deadline, answer).await
     }
 
+    fn parse(request: &Request) -> Result<Intent<K>, Failure> {
+        let parsed = K::parse(&request.command, &request.body);
+        parsed.map(Intent::Command).map_err(|error| match error {
+            CommandError::UnknownCommand(name) => Failure::UnknownCommand(name),
+            CommandError::Body(problem) => Failure::InvalidBody(problem),
+        })
+    }
+
     fn deliver(
         &self,
+        intent: Intent<K>,
         request: Request,
         link: Option<Arc<LinkGroup>>,
     ) -> Result<(Instant, oneshot::Receiver<Result<Answer, Failure>>), Failure> {
-        let command = K::parse(&request.command, &request.body).map_err(|error| match error {
-            CommandError::UnknownCommand(name) => Failure::UnknownCommand(name),
-            CommandError::Body(problem) => Failure::InvalidBody(problem),
-        })?;
         let (tenant, id) = (request.tenant, request.id);
         let (reply, answer) = oneshot::channel();
         let order = Order {
-            command,
+            intent,
             id: request.command_id,
             keyed: request.keyed.then(|| sha256(&request.body)),
             correlation: request.correlation,
+            expected: request.expected,
             origin: Origin::Caller {
                 name: request.command,
                 body: request.body,
@@ -313,6 +322,13 @@ impl<K: Entity> KindPort for Region<K> {
 
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(self.ask_in(request, None))
+    }
+
+    fn delete(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
+        Box::pin(async move {
+            let (deadline, answer) = self.deliver(Intent::Delete, request, None)?;
+            self.wait(deadline, answer).await
+        })
     }
 
     fn ask_linked(

@@ -21,6 +21,12 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     /// Delivers a command and waits for its answer, until its deadline and a little longer.
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>>;
 
+    /// Ends an entity's stream with a tombstone; the request's command names nothing.
+    fn delete(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
+        drop(request);
+        Box::pin(std::future::ready(Err(Failure::NotThere)))
+    }
+
     /// As [`KindPort::ask`], for a part of a link group.
     fn ask_linked(
         &self,
@@ -186,6 +192,15 @@ impl Registry {
     /// [`Failure`], with its outcome.
     pub async fn ask(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
         self.port(kind)?.ask(request).await
+    }
+
+    /// Deletes an entity of a kind: its stream ends with a tombstone, and nothing is decided on it
+    /// any more. Its events stay.
+    ///
+    /// # Errors
+    /// [`Failure`], with its outcome; [`Failure::NotThere`] where it never had an event.
+    pub async fn delete(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
+        self.port(kind)?.delete(request).await
     }
 
     /// Delivers commands to several entities that are accepted together or not at all. Each must

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coppice_core::{
-    CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, StreamId, StreamKey, SubjectId,
+    CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, Sequence, StreamId, StreamKey,
+    SubjectId,
 };
 use coppice_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ use crate::answer::{Answer, Failure, View};
 use crate::cell::{self, Ring};
 use crate::clock::Clock;
 use crate::crash::Crashes;
+use crate::feed::Feed;
 use crate::host::Host;
 use crate::inspect::{Activity, ActorReport};
 use crate::lease::Lease;
@@ -56,6 +58,8 @@ pub struct Services {
     pub pools: Pools,
     /// The next timer of every entity in memory.
     pub timers: Timers,
+    /// The journal as it grows.
+    pub feed: Feed,
     /// Where snapshots go to be saved.
     pub snapshots: mpsc::Sender<Snapshot>,
     /// What is out of delivery.
@@ -72,13 +76,23 @@ impl fmt::Debug for Services {
     }
 }
 
+/// What an order asks of an entity.
+pub(crate) enum Intent<K: Entity> {
+    /// To decide one of its kind's commands.
+    Command(K::Command),
+    /// To end its stream with a tombstone.
+    Delete,
+}
+
 /// A command with everything that its answer needs.
 pub(crate) struct Order<K: Entity> {
-    pub(crate) command: K::Command,
+    pub(crate) intent: Intent<K>,
     pub(crate) id: CommandId,
     /// SHA-256 of the body where the caller gave a key and the answer must be kept.
     pub(crate) keyed: Option<Hash>,
     pub(crate) correlation: CorrelationId,
+    /// Where the stream must end for it to be decided.
+    pub(crate) expected: Option<Sequence>,
     pub(crate) origin: Origin,
     pub(crate) received: Instant,
     pub(crate) deadline: Instant,

@@ -48,6 +48,7 @@ fn request(tenant: &TenantId, key: usize) -> Request {
         keyed: false,
         correlation: CorrelationId(Uuid::now_v7()),
         sender: None,
+        expected: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
     }
 }

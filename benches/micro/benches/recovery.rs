@@ -47,6 +47,7 @@ async fn fill(store: &Arc<SqlStore>, key: &StreamKey, events: usize) {
                         keyed: false,
                         correlation: CorrelationId(Uuid::now_v7()),
                         sender: None,
+                        expected: None,
                         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
                     };
                     registry.ask("counter", request).await.unwrap();

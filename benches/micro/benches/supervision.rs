@@ -73,6 +73,7 @@ async fn ask(
         keyed: false,
         correlation: CorrelationId(Uuid::now_v7()),
         sender: None,
+        expected: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
     };
     registry.ask(kind, request).await

@@ -57,6 +57,8 @@ catalogue! {
     DEAD_LETTER_STAYS = "dead_letter_stays" 409 false "The dead letter can not go that way";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     SUBJECT_ERASED = "subject_erased" 409 false "The subject was erased";
+    ENTITY_DELETED = "entity_deleted" 410 false "The entity was deleted";
+    SEQUENCE_MISMATCH = "sequence_mismatch" 412 false "The entity is not at the expected sequence";
     BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";
     INVALID_BODY = "invalid_body" 422 false "The body does not fit the command";
@@ -64,6 +66,8 @@ catalogue! {
     INVALID_SUBJECT_ID = "invalid_subject_id" 422 false "The subject id is invalid";
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" 422 false
         "The idempotency key was used with another body";
+    UPGRADE_REQUIRED = "upgrade_required" 426 false "The path speaks another protocol";
+    RATE_LIMITED = "rate_limited" 429 true "The tenant asks too often";
     MAILBOX_FULL = "mailbox_full" 429 true "The entity has too many commands waiting";
     INTERNAL_ERROR = "internal_error" 500 false "The node could not serve the request";
     JOURNAL_DAMAGED = "journal_damaged" 500 false "The journal of the entity is damaged";
@@ -73,6 +77,7 @@ catalogue! {
     PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
     RESIDENTS_FULL = "residents_full" 503 true "The node holds as many entities as it may";
     SHUTTING_DOWN = "shutting_down" 503 true "The node is shutting down";
+    STREAMS_FULL = "streams_full" 503 true "The node has as many streams as it may";
     STORE_UNAVAILABLE = "store_unavailable" 503 true "The store is unavailable";
     TIMED_OUT = "timed_out" 504 true "There was no answer in time";
     STORE_FULL = "store_full" 507 false "The store is full";

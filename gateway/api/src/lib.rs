@@ -12,6 +12,7 @@ pub mod codes;
 pub mod entity;
 pub mod health;
 pub mod inspect;
+pub mod journal;
 pub mod problem;
 pub mod subject;
 
@@ -28,6 +29,8 @@ pub mod headers {
     pub const IDEMPOTENCY_HIT: &str = "idempotency-hit";
     /// Names one request in answers and logs.
     pub const REQUEST_ID: &str = "x-request-id";
+    /// The longest that the caller waits for an answer, in milliseconds.
+    pub const REQUEST_TIMEOUT_MS: &str = "x-request-timeout-ms";
     /// Ties the requests of one conversation together; a UUID.
     pub const CORRELATION_ID: &str = "x-correlation-id";
 }

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::config::{Config, EffectsConfig, StoreConfig};
 use crate::registry;
+use crate::state::JournalAccess;
 
 /// Everything behind the gateway.
 pub struct Node {
@@ -323,6 +324,13 @@ impl Node {
     /// The tree's, where it doesn't come up.
     pub async fn open(&self, gateway: ChildSpec) -> Result<(), RequestError> {
         self.runtime.supervisor().start_child(gateway).await.map(drop)
+    }
+
+    /// The journal, for lists and streams.
+    #[must_use]
+    pub fn journal(&self) -> JournalAccess {
+        let store = Arc::clone(&self.opened.store) as Arc<dyn Store>;
+        JournalAccess { store, feed: self.runtime.feed() }
     }
 
     /// Waits until the node's tree has ended, which by itself it does only where it gave up.

@@ -3,19 +3,25 @@
 //! **Invariant:** every answer that passes through here has an `x-request-id`, the caller's own if
 //! it is well formed.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
 use coppice_api::{codes, headers};
-use coppice_core::{CommandId, CorrelationId};
+use coppice_core::{CommandId, CorrelationId, Sequence};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::problem::Fault;
+use crate::rates::Allowance;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 const CORRELATION_ID: HeaderName = HeaderName::from_static(headers::CORRELATION_ID);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_KEY);
+
+const REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static(headers::REQUEST_TIMEOUT_MS);
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
@@ -30,6 +36,8 @@ pub struct Exchange {
     fresh: Uuid,
     received: Instant,
     uri: Uri,
+    /// What the caller's tenant has left, once that is known.
+    allowance: OnceLock<Allowance>,
 }
 
 impl Exchange {
@@ -52,6 +60,7 @@ impl Exchange {
             fresh,
             received: Instant::now(),
             uri: parts.uri.clone(),
+            allowance: OnceLock::new(),
         }
     }
 
@@ -74,6 +83,23 @@ impl Exchange {
         self.received
     }
 
+    /// When the answer is due: after the node's own limit, or what the caller asks for if that is
+    /// sooner.
+    ///
+    /// # Errors
+    /// `malformed_request` for a header that is no whole number of milliseconds from 1.
+    pub fn deadline(&self, parts: &Parts, limit: Duration) -> Result<Instant, Fault> {
+        let Some(asked) = parts.headers.get(REQUEST_TIMEOUT_MS) else {
+            return Ok(self.received + limit);
+        };
+        let asked = asked.to_str().ok().and_then(|text| text.parse().ok()).filter(|ms| *ms > 0);
+        let Some(asked) = asked.map(Duration::from_millis) else {
+            let detail = "X-Request-Timeout-Ms is a whole number of milliseconds, at least 1";
+            return Err(Fault::new(codes::MALFORMED_REQUEST, detail));
+        };
+        Ok(self.received + asked.min(limit))
+    }
+
     /// The path that was asked for.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -86,12 +112,39 @@ impl Exchange {
         CommandId(self.fresh)
     }
 
+    /// Notes what the caller's tenant has left, for the answer.
+    pub fn allow(&self, allowance: Allowance) {
+        self.allowance.get_or_init(|| allowance);
+    }
+
     /// Adds what every answer carries.
     #[must_use]
     pub fn finish(&self, mut response: Response) -> Response {
-        response.headers_mut().insert(REQUEST_ID, self.request_id.clone());
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, self.request_id.clone());
+        if let Some(allowance) = self.allowance.get() {
+            allowance.write(headers);
+        }
         response
     }
+}
+
+/// The sequence that the caller expects the entity to be at, from `If-Match`.
+///
+/// # Errors
+/// `malformed_request` for anything but one strong entity tag that is a sequence.
+pub fn expected_sequence(headers: &HeaderMap) -> Result<Option<Sequence>, Fault> {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let tag = value.to_str().ok().filter(|_| values.next().is_none());
+    let number = tag
+        .and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok())
+        .filter(|number| i64::try_from(*number).is_ok());
+    let malformed = || {
+        let detail = "If-Match must be given once, as the entity's ETag, such as \"7\"";
+        Fault::new(codes::MALFORMED_REQUEST, detail)
+    };
+    number.map(|number| Some(Sequence(number))).ok_or_else(malformed)
 }
 
 /// The idempotency key of a request, if it gives one.
@@ -150,6 +203,39 @@ mod tests {
         assert_eq!(begin("x-correlation-id", id).correlation().0.to_string(), id);
         let exchange = begin("x-correlation-id", "mine");
         assert_eq!(exchange.correlation().0, exchange.fresh);
+    }
+
+    #[test]
+    fn the_caller_may_wait_for_less_than_the_limit_and_not_for_more() {
+        let limit = Duration::from_secs(30);
+        let due = |value: &str| {
+            let request =
+                Request::builder().header("x-request-timeout-ms", value).body(()).unwrap();
+            let parts = request.into_parts().0;
+            let exchange = Exchange::begin(&parts);
+            exchange.deadline(&parts, limit).map(|due| due - exchange.received())
+        };
+        assert_eq!(due("250"), Ok(Duration::from_millis(250)));
+        assert_eq!(due("40000"), Ok(limit));
+        for bad in ["0", "", "-1", "1.5", "1s", "99999999999999999999"] {
+            assert_eq!(due(bad).unwrap_err().code(), codes::MALFORMED_REQUEST, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_expected_sequence_is_one_strong_tag() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::IF_MATCH, HeaderValue::from_str(value).unwrap());
+            }
+            expected_sequence(&headers)
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["\"7\""]), Ok(Some(Sequence(7))));
+        for bad in [&["7"][..], &["*"], &["W/\"7\""], &["\"7\"", "\"7\""], &["\"a\""], &["\""]] {
+            assert_eq!(of(bad).unwrap_err().code(), codes::MALFORMED_REQUEST, "{bad:?}");
+        }
     }
 
     #[test]

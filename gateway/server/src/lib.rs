@@ -6,6 +6,7 @@
 //!
 //! **Deliberately absent:** rules about entities. A command goes through as the bytes it came as.
 
+pub mod admission;
 pub mod archive;
 pub mod auth;
 pub mod backup;
@@ -19,8 +20,11 @@ pub mod inspection;
 pub mod logging;
 mod metered;
 pub mod problem;
+mod query;
+pub mod rates;
 pub mod registry;
 pub mod routes;
 pub mod serve;
 pub mod state;
+pub mod streams;
 pub mod verification;

@@ -38,6 +38,8 @@ enum Advice {
     Nothing,
     /// To come again, in [`RETRY_AFTER_S`].
     Retry,
+    /// To come again, in so many seconds.
+    RetryIn(u64),
     /// To authenticate, like this.
     Challenge(&'static str),
 }
@@ -61,10 +63,33 @@ impl Fault {
         Self { outcome: Outcome::NotApplied, ..Self::from(failure) }
     }
 
+    /// Of a read that the store could not serve; `what` is said where it is not merely away. The
+    /// store's own words stay in the log.
+    pub fn of_store(error: &StoreError, what: &'static str) -> Self {
+        let fault = match error {
+            StoreError::Unavailable { .. } => {
+                Self::new(codes::STORE_UNAVAILABLE, "the store is unavailable")
+            }
+            StoreError::Full
+            | StoreError::Damaged { .. }
+            | StoreError::Unreadable { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::Migration(_)
+            | StoreError::Invalid(_) => Self::new(codes::INTERNAL_ERROR, what),
+        };
+        Self { inner: Some(Chain(error).to_string().into()), ..fault }
+    }
+
     /// The code.
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Says when to come again, in seconds.
+    #[must_use]
+    pub fn retry_in(self, seconds: u64) -> Self {
+        Self { advice: Advice::RetryIn(seconds), ..self }
     }
 
     fn challenge(self, challenge: &'static str) -> Self {
@@ -99,6 +124,9 @@ impl Fault {
         match self.advice {
             Advice::Nothing => None,
             Advice::Retry => headers.insert(header::RETRY_AFTER, RETRY_AFTER_S),
+            Advice::RetryIn(seconds) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds))
+            }
             Advice::Challenge(challenge) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
             }
@@ -118,6 +146,9 @@ impl From<Failure> for Fault {
             Failure::UnknownCommand(_) => codes::UNKNOWN_COMMAND,
             Failure::InvalidBody(_) => codes::INVALID_BODY,
             Failure::Rejected { code, .. } => Code::refusal(code),
+            Failure::NotThere => codes::ENTITY_NOT_FOUND,
+            Failure::Deleted => codes::ENTITY_DELETED,
+            Failure::SequenceMismatch { .. } => codes::SEQUENCE_MISMATCH,
             Failure::KeyReused => codes::IDEMPOTENCY_KEY_REUSED,
             Failure::MailboxFull { .. } => codes::MAILBOX_FULL,
             Failure::ResidentsFull => codes::RESIDENTS_FULL,
@@ -164,20 +195,7 @@ impl From<AuthError> for Fault {
             }
             AuthError::Busy => Self::new(codes::DEADLINE_EXCEEDED, error.to_string()),
             AuthError::Store(source) => {
-                let fault = match &source {
-                    StoreError::Unavailable { .. } => {
-                        Self::new(codes::STORE_UNAVAILABLE, "the store is unavailable")
-                    }
-                    StoreError::Full
-                    | StoreError::Damaged { .. }
-                    | StoreError::Unreadable { .. }
-                    | StoreError::TooNew { .. }
-                    | StoreError::Migration(_)
-                    | StoreError::Invalid(_) => {
-                        Self::new(codes::INTERNAL_ERROR, "the node could not check the API key")
-                    }
-                };
-                Self { inner: Some(Chain(&source).to_string().into()), ..fault }
+                Self::of_store(&source, "the node could not check the API key")
             }
         }
     }

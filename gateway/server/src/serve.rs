@@ -153,7 +153,7 @@ impl Connection {
         }
         let (io, written) = Metered::new(stream);
         let service = TowerToHyperService::new(self.router);
-        let mut served = pin!(self.http.serve_connection(io, service));
+        let mut served = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut idle = pin!(sleep(self.idle_timeout));
         let mut seen = written.bytes();
         let mut stopping = false;

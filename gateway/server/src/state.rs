@@ -1,12 +1,16 @@
 //! What every route can reach.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_runtime::{Eraser, Inspector, Registry};
+use coppice_persistence::Store;
+use coppice_runtime::{Eraser, Feed, Inspector, Registry};
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
+use crate::rates::Rates;
+use crate::streams::Streams;
 
 /// What every route can reach. Cheap to clone.
 pub type AppState = Arc<App>;
@@ -20,10 +24,31 @@ pub struct App {
     pub auth: Auth,
     /// Limits of one request.
     pub limits: RequestLimits,
+    /// How fast tenants may ask.
+    pub rates: Rates,
+    /// The journal, for lists and streams; without it, there are none.
+    pub journal: Option<JournalAccess>,
+    /// The places of answers that don't end by themselves.
+    pub streams: Streams,
     /// A look into the node; without it, there is nothing at `/v1/inspect`.
     pub inspector: Option<Inspector>,
     /// What erases subjects; without it, there is nothing at `/v1/subjects`.
     pub eraser: Option<Eraser>,
+}
+
+/// The journal as the gateway reads it.
+#[derive(Clone)]
+pub struct JournalAccess {
+    /// What was committed.
+    pub store: Arc<dyn Store>,
+    /// What is committed from now on.
+    pub feed: Feed,
+}
+
+impl fmt::Debug for JournalAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JournalAccess").field("feed", &self.feed).finish_non_exhaustive()
+    }
 }
 
 /// Limits of one request.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coppice_core::canonical::state_digest;
+use coppice_core::envelope::TOMBSTONE;
 use coppice_core::sensitive::{Sealed, Vault, with_vault};
 use coppice_core::{
     DomainEvent, Entity, Hash, Position, StoredEvent, StreamHead, StreamId, SubjectId, invariants,
@@ -96,12 +97,19 @@ struct ReplayOf<K: Entity>(K::State);
 impl<K: Entity> Replay for ReplayOf<K> {
     fn read(&self, event: &StoredEvent) -> Result<(), String> {
         let body = &event.record.body;
+        if &*body.event_type == TOMBSTONE {
+            return Ok(());
+        }
         let decoded = K::Event::decode(&body.event_type, &body.payload);
         decoded.map(drop).map_err(|error| error.to_string())
     }
 
     fn apply(&mut self, event: &StoredEvent) -> Result<(), String> {
         let body = &event.record.body;
+        if &*body.event_type == TOMBSTONE {
+            self.0 = K::State::default();
+            return Ok(());
+        }
         let decoded = blindly(|| K::Event::decode(&body.event_type, &body.payload))
             .map_err(|error| error.to_string())?;
         self.0 = K::evolve(std::mem::take(&mut self.0), &decoded);

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
+use coppice_core::{
+    CommandId, EntityKind, Position, Sequence, StoredEvent, StreamId, StreamKey, TenantId,
+    Timestamp,
+};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::db::{limit_of, reading};
@@ -133,6 +136,37 @@ impl Journal for SqlStore {
         limit: usize,
     ) -> Result<Vec<EntityRow>, StoreError> {
         self.entity_page("TRUE", after, limit).await
+    }
+
+    async fn entities_of(
+        &self,
+        tenant: &TenantId,
+        kind: &EntityKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        let text = format!(
+            "SELECT {ENTITY_COLUMNS} FROM entities WHERE tenant = $1 AND kind = $2 AND id > $3 \
+             ORDER BY id LIMIT $4"
+        );
+        let found: Vec<EntityTuple> = reading!(&self.journal, "listing entities", pool => {
+            sqlx::query_as(AssertSqlSafe(text))
+                .bind(tenant.as_str())
+                .bind(kind.as_str())
+                .bind(after)
+                .bind(limit_of(limit))
+                .fetch_all(pool)
+                .await
+        })?;
+        found.iter().map(rows::entity).collect()
+    }
+
+    async fn last_position(&self) -> Result<Position, StoreError> {
+        let text = "SELECT COALESCE(MAX(position), 0) FROM events";
+        let last: i64 = reading!(&self.journal, "reading the journal's end", pool => {
+            sqlx::query_scalar(text).fetch_one(pool).await
+        })?;
+        Ok(Position::from_i64(last))
     }
 
     async fn owing(

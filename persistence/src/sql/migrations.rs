@@ -37,6 +37,7 @@ const SQLITE: &[Source] = &[
     source!("sqlite", 20261121002, "commands"),
     source!("sqlite", 20261121003, "ownership"),
     source!("sqlite", 20261121004, "deliveries"),
+    source!("sqlite", 20261121005, "lists"),
     source!("sqlite", 20261121006, "attempts_epoch"),
 ];
 
@@ -51,6 +52,7 @@ const POSTGRES: &[Source] = &[
     source!("postgres", 20261121004, "read_side"),
     source!("postgres", 20261121005, "append"),
     source!("postgres", 20261121006, "deliveries"),
+    source!("postgres", 20261121007, "lists"),
     source!("postgres", 20261121008, "attempts_epoch"),
     source!("postgres", 20261121010, "subject_keys"),
 ];

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use coppice_core::{
-    CommandId, Epoch, EventRecord, Hash, Position, Sequence, ShardId, StoredEvent, StreamHead,
-    StreamId, StreamKey, Timestamp,
+    CommandId, EntityKind, Epoch, EventRecord, Hash, Position, Sequence, ShardId, StoredEvent,
+    StreamHead, StreamId, StreamKey, TenantId, Timestamp,
 };
 
 use crate::error::StoreError;
@@ -180,6 +180,19 @@ pub trait Journal: Send + Sync {
         after: Option<StreamId>,
         limit: usize,
     ) -> Result<Vec<EntityRow>, StoreError>;
+
+    /// Up to `limit` entities of a tenant and kind with ids after `after`, in bytewise order of
+    /// their ids; the empty text starts.
+    async fn entities_of(
+        &self,
+        tenant: &TenantId,
+        kind: &EntityKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError>;
+
+    /// The position of the last event; 0 in an empty journal.
+    async fn last_position(&self) -> Result<Position, StoreError>;
 
     /// As [`Journal::entities`], of those that have effects outstanding.
     async fn owing(

@@ -50,6 +50,9 @@ async fn served() -> (World, String) {
         registry: world.node.registry(),
         auth: Auth::new(store, Arc::new(SystemClock), &config.auth),
         limits: RequestLimits::from(&config.server),
+        rates: coppice_server::rates::Rates::new(&config.rates),
+        journal: None,
+        streams: coppice_server::streams::Streams::new(1, std::time::Duration::from_secs(15)),
         inspector: None,
         eraser: Some(world.node.eraser()),
     };

@@ -9,7 +9,7 @@ use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, KindPort, LinkGroup, Pools, Quarantine, Region, Request, RuntimeOptions,
+    Answer, Failure, Feed, KindPort, LinkGroup, Pools, Quarantine, Region, Request, RuntimeOptions,
     Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
@@ -40,6 +40,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let clock = Arc::new(VirtualClock::default());
     let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
+        feed: Feed::new(store.clone()),
         store,
         writer: handle,
         lease,

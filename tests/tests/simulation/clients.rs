@@ -78,6 +78,7 @@ impl Command {
             keyed: self.is_keyed,
             correlation: CorrelationId(command_id.0),
             sender: None,
+            expected: None,
             deadline,
         }
     }

@@ -168,3 +168,13 @@ async fn tail_until(store: &dyn Store, total: u64, limit: usize) -> Vec<StoredEv
     }
     events
 }
+
+/// At no position while it is empty.
+pub(crate) async fn the_journal_ends_at_its_last_event(store: Arc<dyn Store>) {
+    let pen = claim(&*store, "a").await;
+    assert_eq!(store.last_position().await.unwrap(), Position(0));
+    write(&*store, &pen, &key("a"), 3).await;
+    write(&*store, &pen, &key("b"), 1).await;
+    let last = journal(&*store).await.last().unwrap().position;
+    assert_eq!(store.last_position().await.unwrap(), last);
+}

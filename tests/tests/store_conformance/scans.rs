@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coppice_core::{StreamId, StreamKey};
+use coppice_core::{EntityKind, StreamId, StreamKey};
 use coppice_persistence::{EntityRow, Store};
 
 use crate::fixture::*;
@@ -51,6 +51,37 @@ pub(crate) async fn entities_are_paged_in_order_of_stream_id(store: Arc<dyn Stor
         assert_eq!(store.entity(&row.key).await.unwrap(), Some(row));
     }
     assert_eq!(store.entities(None, 0).await.unwrap(), []);
+}
+
+/// In bytewise order of their ids, and nobody else's.
+pub(crate) async fn entities_of_a_tenant_and_kind_are_paged_in_order_of_their_ids(
+    store: Arc<dyn Store>,
+) {
+    let pen = claim(&*store, "a").await;
+    let ids = ["10", "2", "A", "B~1", "a", "a-b", "a.b", "a:b", "a@b", "a_b", "ab"];
+    for id in ids.iter().rev() {
+        write(&*store, &pen, &key_of("t", "counter", id), 2).await;
+        write(&*store, &pen, &key_of("t", "alarm", id), 1).await;
+        write(&*store, &pen, &key_of("t2", "counter", &format!("{id}x")), 1).await;
+    }
+    let (tenant, kind) = (tenant("t"), EntityKind::new("counter").unwrap());
+    let mut sorted = ids.map(str::to_owned);
+    sorted.sort();
+    for limit in [1, 4, 11, 100] {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let after = found.last().map_or("", String::as_str);
+            let page = store.entities_of(&tenant, &kind, after, limit).await.unwrap();
+            assert!(page.len() <= limit && page.iter().all(|row| row.head.sequence.0 == 2));
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page.iter().map(|row| row.key.id().to_string()));
+        }
+        assert_eq!(found, sorted, "pages of {limit}");
+    }
+    let nobody = EntityKind::new("nobody").unwrap();
+    assert_eq!(store.entities_of(&tenant, &nobody, "", 9).await.unwrap(), []);
 }
 
 /// Those that owe, in order; they come and go with their events.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Host;
 use crate::answer::Failure;
 use crate::crash::{CrashLimits, Verdict};
-use crate::slot::{Order, Origin};
+use crate::slot::{Intent, Order, Origin};
 use crate::work::quarantine::Undeliverable;
 
 impl<K: Entity> Host<K> {
@@ -70,7 +70,10 @@ impl<K: Entity> Host<K> {
     fn quarantine_message(&self, order: &Order<K>, problem: &str, attempts: u32) {
         let Origin::Caller { name, body, sender } = &order.origin else { return };
         // Personal data must go with its subject's key, and a letter is under none.
-        let impersonal = catch_unwind(AssertUnwindSafe(|| K::subject(&order.command).is_none()));
+        let impersonal = catch_unwind(AssertUnwindSafe(|| match &order.intent {
+            Intent::Command(command) => K::subject(command).is_none(),
+            Intent::Delete => true,
+        }));
         // An entity that sent it records that it failed; a replay would make that untrue.
         let may_be_kept = sender.is_none() && impersonal.unwrap_or(false);
         let body = may_be_kept.then(|| std::str::from_utf8(body).ok());

@@ -4,15 +4,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use coppice_core::{Decision, Entity, SubjectId, Timestamp};
+use coppice_core::{Entity, SubjectId, Timestamp};
 use coppice_persistence::Snapshot;
 
-use super::{Host, Repeat, outstanding, repeat};
+use super::{Host, Repeat, Verdict, outstanding, repeat};
 use crate::answer::{Answer, Failure};
 use crate::held::After;
 use crate::inspect::Activity;
 use crate::personal::{Scope, Subjects, Wants};
-use crate::slot::{Order, SystemDelivery};
+use crate::slot::{Intent, Order, SystemDelivery};
 
 /// What became of taking a decision into the working state.
 pub(super) enum Applied {
@@ -33,7 +33,8 @@ impl<K: Entity> Host<K> {
     /// [`Failure`], why not.
     pub(super) async fn admit(&mut self, order: &Order<K>) -> Result<(), Failure> {
         // Of entity code that panics here, `decide` will tell.
-        let subject = AssertUnwindSafe(|| K::subject(&order.command).cloned());
+        let Intent::Command(command) = &order.intent else { return Ok(()) };
+        let subject = AssertUnwindSafe(|| K::subject(command).cloned());
         let Ok(Some(subject)) = catch_unwind(subject) else { return Ok(()) };
         let vault = self.slot.services.scope(&self.slot.key);
         if !vault.knows(&subject) {
@@ -68,7 +69,7 @@ impl<K: Entity> Host<K> {
     pub(super) fn apply(
         &mut self,
         order: &Order<K>,
-        decision: &Decision<K::Event, K::Reply>,
+        verdict: &Verdict<K>,
         now: Timestamp,
         vault: &Arc<Scope>,
     ) -> Applied {
@@ -76,7 +77,10 @@ impl<K: Entity> Host<K> {
         let services = &self.slot.services;
         let work = AssertUnwindSafe(|| {
             let mark = K::pending(&life.state).mark();
-            let reply = life.apply(order, decision, now, vault)?;
+            let reply = match verdict {
+                Verdict::Decision(decision) => life.apply(order, decision, now, vault)?,
+                Verdict::Tombstone => life.end(order, now),
+            };
             if !outstanding::is_digested::<K>(&life.state, &order.origin) {
                 return Err("what it digested is still owed".to_owned());
             }

@@ -9,7 +9,7 @@ use super::Host;
 use crate::answer::{Answer, Failure};
 use crate::held::{After, HeldSystem};
 use crate::life::Life;
-use crate::slot::{Order, Origin, SystemDelivery, Wanted};
+use crate::slot::{Intent, Order, Origin, SystemDelivery, Wanted};
 use crate::work::message::{SystemMessage, timer_key};
 use crate::work::pool::Job;
 use crate::work::quarantine::Quarantine;
@@ -150,10 +150,11 @@ impl<K: Entity> Host<K> {
         };
         let SystemDelivery { received, deadline, reply, .. } = delivery;
         let order = Box::new(Order {
-            command,
+            intent: Intent::Command(command),
             id,
             keyed: None,
             correlation: CorrelationId(id.0),
+            expected: None,
             origin: Origin::System(message),
             received,
             deadline,
@@ -163,7 +164,7 @@ impl<K: Entity> Host<K> {
         });
         match self.decide(&order) {
             None => self.crash(order, "a panic or an overrun of its time in decide"),
-            Some((now, Ok(decision))) => self.accept(order, decision, now).await,
+            Some((now, Ok(verdict))) => self.accept(order, verdict, now).await,
             Some((_, Err(refusal))) => self.settle(order, Err(refusal)),
         }
     }

@@ -54,9 +54,10 @@ pub(super) fn children(
     taken: mpsc::Receiver<Snapshot>,
     grace: Duration,
 ) -> SupervisorSpec {
-    let subscriptions = projections.iter().fold(group("subscriptions"), |all, projection| {
-        all.child(subscription(services, projection))
-    });
+    let subscriptions = group("subscriptions").child(feed(services));
+    let subscriptions = projections
+        .iter()
+        .fold(subscriptions, |all, projection| all.child(subscription(services, projection)));
     let system = work.clerks().into_iter().fold(
         group("system").child(saver(services, taken)).child(sweeper(services)),
         SupervisorSpec::child,
@@ -79,6 +80,15 @@ fn writer(services: &Arc<Services>) -> ChildSpec {
         let options = services.options.clone();
         let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
         unfailing(writer.run(context.stop))
+    });
+    task.backoff(BACKOFF)
+}
+
+fn feed(services: &Arc<Services>) -> ChildSpec {
+    let services = Arc::clone(services);
+    let task = ChildSpec::task("feed", move |context| {
+        let (feed, commits) = (services.feed.clone(), services.writer.commits());
+        unfailing(feed.run(commits, context.stop))
     });
     task.backoff(BACKOFF)
 }

@@ -78,6 +78,7 @@ impl EntityCommands {
             keyed: true,
             correlation: CorrelationId(call.idempotency_key),
             sender: Some(call.entity.stream()),
+            expected: None,
             deadline: Instant::now() + self.patience,
         };
         match registry.ask(command.kind, request).await {
@@ -94,6 +95,7 @@ fn error_of(failure: &Failure) -> EffectError {
         Failure::UnknownKind(_)
         | Failure::UnknownCommand(_)
         | Failure::InvalidBody(_)
+        | Failure::Deleted
         | Failure::KeyReused => EffectError::Refused { code: "invalid".into(), detail },
         Failure::MessageQuarantined | Failure::EntityQuarantined | Failure::Damaged { .. } => {
             EffectError::Refused { code: "out_of_service".into(), detail }

@@ -88,6 +88,7 @@ impl DeadLetterOffice {
                     keyed: true,
                     correlation: CorrelationId(letter.message),
                     sender: None,
+                    expected: None,
                     deadline: Instant::now() + self.courier.patience,
                 };
                 let asked = self.courier.registry.ask(letter.key.kind().as_str(), request).await;

@@ -37,6 +37,8 @@ pub enum Scope {
     EntitiesRead,
     /// Commanding entities.
     EntitiesWrite,
+    /// Deleting entities.
+    EntitiesDelete,
     /// Looking into the node.
     InspectRead,
     /// Deciding about dead letters.
@@ -52,6 +54,7 @@ impl Scope {
         match self {
             Self::EntitiesRead => "entities:read",
             Self::EntitiesWrite => "entities:write",
+            Self::EntitiesDelete => "entities:delete",
             Self::InspectRead => "inspect:read",
             Self::InspectWrite => "inspect:write",
             Self::SubjectsWrite => "subjects:write",

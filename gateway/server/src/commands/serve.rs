@@ -24,10 +24,15 @@ use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
 use crate::compose::{ComposeError, Node};
 use crate::config::{Config, ServerConfig, Settings};
 use crate::problem::Chain;
+use crate::rates::Rates;
 use crate::serve as connections;
 use crate::serve::ConnectionLimits;
 use crate::state::{App, RequestLimits};
+use crate::streams::Streams;
 use crate::{logging, routes};
+
+/// How long the gateway waits for streams to end before it closes their connections.
+const STREAMS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// Why a node did not serve.
 #[derive(Debug, Error)]
@@ -136,22 +141,38 @@ async fn open_gateway(
     // Port 0 has become a real one.
     let address = listener.local_addr().map_err(failed)?;
     let listener = listener.into_std().map_err(failed)?;
-    let router = routes::router(Arc::new(app(node, config)));
-    node.open(gateway(listener, router, &config.server)).await.map_err(ServeError::Gateway)?;
+    let app = Arc::new(app(node, config));
+    let streams = app.streams.clone();
+    let router = routes::router(app);
+    node.open(gateway(listener, router, streams, &config.server))
+        .await
+        .map_err(ServeError::Gateway)?;
     say(&format!("coppice ready http://{address}"))
 }
 
 /// Connections as a child of the node's tree. The socket outlives a restart, so that nobody is
 /// refused meanwhile.
-fn gateway(listener: std::net::TcpListener, router: Router, config: &ServerConfig) -> ChildSpec {
+fn gateway(
+    listener: std::net::TcpListener,
+    router: Router,
+    streams: Streams,
+    config: &ServerConfig,
+) -> ChildSpec {
     let limits = ConnectionLimits::from(config);
     // A little longer than its connections may take, which it ends by itself.
     let patience = limits.shutdown_grace + Duration::from_secs(1);
     let task = ChildSpec::task("gateway", move |context: TaskContext| {
         let (listener, router) = (listener.try_clone(), router.clone());
+        let streams = streams.clone();
         async move {
             let listener = TcpListener::from_std(listener?)?;
-            connections::serve(listener, router, limits, context.stop.raised()).await;
+            streams.begin();
+            let stopped = async {
+                context.stop.raised().await;
+                // They would not end by themselves, and their connections with them.
+                streams.end(STREAMS_END_WITHIN).await;
+            };
+            connections::serve(listener, router, limits, stopped).await;
             Ok::<_, io::Error>(())
         }
     });
@@ -163,9 +184,16 @@ fn app(node: &Node, config: &Config) -> App {
         registry: node.registry.clone(),
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
         limits: RequestLimits::from(&config.server),
+        rates: Rates::new(&config.rates),
+        journal: Some(node.journal()),
+        streams: streams(&config.server),
         inspector: Some(node.inspector()),
         eraser: Some(node.eraser()),
     }
+}
+
+fn streams(config: &ServerConfig) -> Streams {
+    Streams::new(config.streams_max, Duration::from_millis(config.stream_heartbeat_ms))
 }
 
 fn say(line: &str) -> Result<(), ServeError> {

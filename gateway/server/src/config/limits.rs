@@ -28,6 +28,21 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             problem: "must exceed server.request_timeout_ms".to_owned(),
         });
     }
+    if config.server.stream_heartbeat_ms >= config.server.idle_timeout_ms {
+        return Err(ConfigError::OutOfRange {
+            key: "server.stream_heartbeat_ms",
+            problem: "must be less than server.idle_timeout_ms".to_owned(),
+        });
+    }
+    for rates in config.rates.tenants.values() {
+        let own = [rates.read_per_s, rates.write_per_s, rates.operate_per_s];
+        if own.iter().flatten().any(|rate| !(1..=10_000_000).contains(rate)) {
+            return Err(ConfigError::OutOfRange {
+                key: "rates.tenants",
+                problem: "has a rate that is not 1 to 10000000".to_owned(),
+            });
+        }
+    }
     let database = config.store.database.expose();
     let known = ["postgres://", "postgresql://"];
     if !database.is_empty() && !known.iter().any(|scheme| database.starts_with(scheme)) {
@@ -50,7 +65,7 @@ type Range = (&'static str, u64, RangeInclusive<u64>);
 fn ranges(config: &Config) -> Vec<Range> {
     let (server, store, runtime, auth) =
         (&config.server, &config.store, &config.runtime, &config.auth);
-    let effects = &config.effects;
+    let (effects, rates) = (&config.effects, &config.rates);
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     vec![
         ("runtime.resident_bytes_max", size(runtime.resident_bytes_max), 1 << 20..=1 << 50),
@@ -72,6 +87,8 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("server.connections_max", size(server.connections_max), 1..=1_000_000),
         ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),
         ("server.idle_timeout_ms", server.idle_timeout_ms, 1..=DAY_MS),
+        ("server.streams_max", u64::from(server.streams_max), 0..=1_000_000),
+        ("server.stream_heartbeat_ms", server.stream_heartbeat_ms, 100..=DAY_MS),
         ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),
         ("store.acquire_timeout_ms", store.acquire_timeout_ms, 1..=DAY_MS),
@@ -89,6 +106,10 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("runtime.shards", u64::from(runtime.shards), 1..=u64::from(u16::MAX)),
         ("runtime.lease_ms", runtime.lease_ms, 100..=DAY_MS),
         ("runtime.subject_keys_max", size(runtime.subject_keys_max), 100..=10_000_000),
+        ("rates.read_per_s", rates.read_per_s.into(), 1..=10_000_000),
+        ("rates.write_per_s", rates.write_per_s.into(), 1..=10_000_000),
+        ("rates.operate_per_s", rates.operate_per_s.into(), 1..=10_000_000),
+        ("rates.burst_s", rates.burst_s.into(), 1..=100),
         ("auth.cache_ttl_s", auth.cache_ttl_s, 0..=86_400),
         ("auth.cache_entries_max", size(auth.cache_entries_max), 1..=10_000_000),
         ("auth.refused_ttl_ms", auth.refused_ttl_ms, 0..=60_000),

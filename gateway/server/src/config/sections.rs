@@ -1,10 +1,12 @@
 //! The settings as types, one struct per section of `config/default.toml`, which says why each
 //! default is what it is.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use coppice_core::TenantId;
 use serde::Deserialize;
 
 /// Everything that can be set.
@@ -21,6 +23,8 @@ pub struct Config {
     pub effects: EffectsConfig,
     /// Verification of API keys.
     pub auth: AuthConfig,
+    /// How fast tenants may ask.
+    pub rates: RatesConfig,
     /// What is written to stderr, and how.
     pub log: LogConfig,
 }
@@ -55,8 +59,40 @@ pub struct ServerConfig {
     pub request_timeout_ms: u64,
     /// A connection is closed after nothing was written to it for this long.
     pub idle_timeout_ms: u64,
+    /// Streams of events at the same time.
+    pub streams_max: u32,
+    /// How often a stream without events says that it is alive.
+    pub stream_heartbeat_ms: u64,
     /// How long requests under way may take to finish at shutdown.
     pub shutdown_grace_ms: u64,
+}
+
+/// How fast tenants may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatesConfig {
+    /// Reads a second.
+    pub read_per_s: u32,
+    /// Commands a second.
+    pub write_per_s: u32,
+    /// Requests to the operator's routes a second.
+    pub operate_per_s: u32,
+    /// How many seconds' worth a tenant may ask at once.
+    pub burst_s: u32,
+    /// Tenants that have limits of their own.
+    pub tenants: BTreeMap<TenantId, TenantRates>,
+}
+
+/// One tenant's own limits; what is unset is as for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantRates {
+    /// Reads a second.
+    pub read_per_s: Option<u32>,
+    /// Commands a second.
+    pub write_per_s: Option<u32>,
+    /// Requests to the operator's routes a second.
+    pub operate_per_s: Option<u32>,
 }
 
 /// Where the journal is kept.

@@ -5,27 +5,25 @@
 
 use std::io::Write;
 
-use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use coppice_api::{codes, headers};
-use coppice_core::{CommandId, EntityId, TenantId};
+use coppice_core::{CommandId, EntityId, Sequence, TenantId};
 use coppice_runtime::{Answer, Failure, View};
 use serde_json::value::RawValue;
 
-use super::json;
+use super::{Params, json};
+use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::body;
-use crate::exchange::{Exchange, idempotency_key};
+use crate::exchange::{Exchange, expected_sequence, idempotency_key};
 use crate::problem::Fault;
 use crate::state::{App, AppState};
 
 const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_HIT);
-
-type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// `POST /v1/entities/{kind}/{id}/{command}`
 pub(super) async fn command(
@@ -62,13 +60,12 @@ async fn ask(
     params: Params,
     body: Body,
 ) -> Result<Answer, Fault> {
-    let received = exchange.received();
-    let deadline = received + state.limits.timeout;
-    let principal =
-        state.auth.authenticate(&parts.headers, Scope::EntitiesWrite, received, deadline).await?;
+    let Admitted { principal, deadline } =
+        state.admit(parts, exchange, Scope::EntitiesWrite).await?;
     let params = params.map_err(|_| unreadable_path())?;
     let [kind, id, command] = texts(&params);
     let id = entity_id(id)?;
+    let expected = expected_sequence(&parts.headers)?;
     let key = idempotency_key(&parts.headers)?;
     let command_id = match key {
         Some(key) => keyed_command_id(&principal.tenant, kind, &id, command, key),
@@ -86,6 +83,7 @@ async fn ask(
         keyed: key.is_some(),
         correlation: exchange.correlation(),
         sender: None,
+        expected,
         deadline,
     };
     state.registry.ask(kind, request).await.map_err(|failure| refusal(failure, &body))
@@ -97,10 +95,8 @@ async fn look(
     parts: &Parts,
     params: Params,
 ) -> Result<Response, Fault> {
-    let received = exchange.received();
-    let deadline = received + state.limits.timeout;
-    let principal =
-        state.auth.authenticate(&parts.headers, Scope::EntitiesRead, received, deadline).await?;
+    let Admitted { principal, deadline } =
+        state.admit(parts, exchange, Scope::EntitiesRead).await?;
     let params = params.map_err(|_| unreadable_path())?;
     let [kind, id, _] = texts(&params);
     let id = entity_id(id)?;
@@ -113,7 +109,70 @@ async fn look(
         let detail = format!("there is no {kind} {id}");
         return Err(Fault::new(codes::ENTITY_NOT_FOUND, detail));
     }
-    Ok(viewed(kind, &id, &view))
+    if view.deleted {
+        return Err(Fault::new(codes::ENTITY_DELETED, format!("{kind} {id} was deleted")));
+    }
+    let tag = etag(view.sequence);
+    if parts.headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().insert(header::ETAG, tag);
+        return Ok(response);
+    }
+    let mut response = viewed(kind, &id, &view);
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}
+
+/// `DELETE /v1/entities/{kind}/{id}`
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    match end(&state, &exchange, &parts, params).await {
+        Ok(answer) => exchange.finish(answered(&answer)),
+        Err(fault) => fault.respond(&exchange),
+    }
+}
+
+async fn end(
+    state: &App,
+    exchange: &Exchange,
+    parts: &Parts,
+    params: Params,
+) -> Result<Answer, Fault> {
+    let Admitted { principal, deadline } =
+        state.admit(parts, exchange, Scope::EntitiesDelete).await?;
+    let params = params.map_err(|_| unreadable_path())?;
+    let [kind, id, _] = texts(&params);
+    let id = entity_id(id)?;
+    let key = idempotency_key(&parts.headers)?;
+    let route = format!("DELETE /v1/entities/{kind}/{id}");
+    let request = coppice_runtime::Request {
+        tenant: principal.tenant.clone(),
+        id,
+        command: "delete".to_owned(),
+        body: Bytes::new(),
+        command_id: key.map_or_else(
+            || exchange.fresh_command_id(),
+            |key| CommandId::from_idempotency_key(&principal.tenant, &route, key),
+        ),
+        keyed: key.is_some(),
+        correlation: exchange.correlation(),
+        sender: None,
+        expected: expected_sequence(&parts.headers)?,
+        deadline,
+    };
+    Ok(state.registry.delete(kind, request).await?)
+}
+
+/// The entity's sequence as its tag: whatever a client reads of it changes with that.
+fn etag(sequence: Sequence) -> HeaderValue {
+    // Digits in quotes are always a valid value.
+    HeaderValue::try_from(format!("\"{sequence}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// Tells a body that is no JSON from one that doesn't fit; only a body that was refused is parsed
@@ -140,16 +199,17 @@ fn keyed_command_id(
     CommandId::from_idempotency_key(tenant, &route, key)
 }
 
-/// Kind, id and, where the route has one, command.
+/// Kind, id and, where the route has one, command. The path of an entity's events is a route of its
+/// own, so a command of that name comes without it.
 fn texts(params: &RawPathParams) -> [&str; 3] {
-    let mut texts = [""; 3];
+    let mut texts = ["", "", "events"];
     for (slot, (_, text)) in texts.iter_mut().zip(params) {
         *slot = text;
     }
     texts
 }
 
-fn entity_id(text: &str) -> Result<EntityId, Fault> {
+pub(super) fn entity_id(text: &str) -> Result<EntityId, Fault> {
     EntityId::new(text).map_err(|error| Fault::new(codes::INVALID_ENTITY_ID, error.to_string()))
 }
 
@@ -167,6 +227,7 @@ fn answered(answer: &Answer) -> Response {
     );
     debug_assert!(written.is_ok(), "a vector takes every byte");
     let mut response = json(Body::from(text));
+    response.headers_mut().insert(header::ETAG, etag(answer.sequence));
     if answer.repeated {
         response.headers_mut().insert(IDEMPOTENCY_HIT, HeaderValue::from_static("true"));
     }

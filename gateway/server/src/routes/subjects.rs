@@ -1,8 +1,7 @@
 //! `/v1/subjects/{id}`: erasing a person's data.
 
 use axum::Router;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::delete;
@@ -11,7 +10,8 @@ use coppice_api::subject::ErasedSubject;
 use coppice_core::SubjectId;
 use coppice_runtime::Eraser;
 
-use super::json;
+use super::{Params, answer};
+use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
@@ -29,21 +29,12 @@ pub(super) fn router(app: AppState, eraser: Eraser) -> Router {
     Router::new().route("/v1/subjects/{id}", delete(erase)).with_state(Erasing { app, eraser })
 }
 
-type Params = Result<RawPathParams, RawPathParamsRejection>;
-
 /// `DELETE /v1/subjects/{id}`. Whether the subject was ever heard of makes no difference: one that
 /// wasn't will never have data.
 async fn erase(State(state): State<Erasing>, params: Params, request: Request) -> Response {
     let parts = request.into_parts().0;
     let exchange = Exchange::begin(&parts);
-    match erased(&state, &exchange, &parts, params).await {
-        Ok(body) => {
-            // Strings and numbers always serialize.
-            let bytes = serde_json::to_vec(&body).unwrap_or_default();
-            exchange.finish(json(bytes.into()))
-        }
-        Err(fault) => fault.respond(&exchange),
-    }
+    answer(&exchange, erased(&state, &exchange, &parts, params).await)
 }
 
 async fn erased(
@@ -52,10 +43,8 @@ async fn erased(
     parts: &Parts,
     params: Params,
 ) -> Result<ErasedSubject, Fault> {
-    let received = exchange.received();
-    let deadline = received + state.app.limits.timeout;
-    let scope = Scope::SubjectsWrite;
-    let principal = state.app.auth.authenticate(&parts.headers, scope, received, deadline).await?;
+    let Admitted { principal, deadline } =
+        state.app.admit(parts, exchange, Scope::SubjectsWrite).await?;
     let unreadable = |detail: String| Fault::new(codes::INVALID_SUBJECT_ID, detail);
     let params = params.map_err(|_| unreadable("the path is not UTF-8".to_owned()))?;
     let text = params.iter().next().map_or("", |(_, text)| text);

@@ -10,7 +10,9 @@ use coppice_persistence::{ApiKeyRow, Directory, StoreError};
 use coppice_runtime::{Answer, Failure, KindPort, Registry, Request, SystemClock, View};
 use coppice_server::auth::{ApiKey, Auth, SCOPE_ALL};
 use coppice_server::config::{self, Config, Sources};
+use coppice_server::rates::Rates;
 use coppice_server::state::{App, AppState, RequestLimits};
+use coppice_server::streams::Streams;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -174,7 +176,7 @@ impl KindPort for FakeKind {
                 return Err(failure);
             }
             let sequence = Sequence(if id.as_str() == "absent" { 0 } else { 7 });
-            Ok(View { sequence, state: r#"{"value":7}"#.into() })
+            Ok(View { sequence, state: r#"{"value":7}"#.into(), deleted: false })
         })
     }
 }
@@ -204,6 +206,9 @@ pub fn gateway_with(config: &Config) -> Gateway {
         registry: Registry::new([kind.clone() as Arc<dyn KindPort>]),
         auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth),
         limits: RequestLimits::from(&config.server),
+        rates: Rates::new(&config.rates),
+        journal: None,
+        streams: Streams::new(1, std::time::Duration::from_secs(15)),
         inspector: None,
         eraser: None,
     });

@@ -3,7 +3,10 @@
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use coppice_core::{CommandId, Position, Sequence, StoredEvent, StreamId, StreamKey, Timestamp};
+use coppice_core::{
+    CommandId, EntityKind, Position, Sequence, StoredEvent, StreamId, StreamKey, TenantId,
+    Timestamp,
+};
 use coppice_persistence::{
     BatchRow, CommandRecord, EntityRow, Journal, LATER_RECORDS_MAX, StoreError, Unit, UnitOutcome,
 };
@@ -89,6 +92,29 @@ impl Journal for MemoryStore {
     ) -> Result<Vec<EntityRow>, StoreError> {
         self.faults.pass(Point::Scan, "scanning entities").await?;
         Ok(self.database.lock().rows_after(after).take(limit).cloned().collect())
+    }
+
+    async fn entities_of(
+        &self,
+        tenant: &TenantId,
+        kind: &EntityKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<EntityRow>, StoreError> {
+        self.faults.pass(Point::Scan, "listing entities").await?;
+        let database = self.database.lock();
+        let of = |row: &&EntityRow| {
+            row.key.tenant() == tenant && row.key.kind() == kind && row.key.id().as_str() > after
+        };
+        let mut rows: Vec<EntityRow> = database.rows_after(None).filter(of).cloned().collect();
+        rows.sort_by(|a, b| a.key.id().as_str().cmp(b.key.id().as_str()));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn last_position(&self) -> Result<Position, StoreError> {
+        self.faults.pass(Point::ReadJournal, "reading the journal's end").await?;
+        Ok(self.database.lock().events.last().map_or(Position(0), |event| event.position))
     }
 
     async fn owing(

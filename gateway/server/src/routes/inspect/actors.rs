@@ -8,10 +8,12 @@ use coppice_api::inspect::{ActorList, ActorView};
 use coppice_core::{EntityId, EntityKind, StreamKey, TenantId};
 use coppice_runtime::{Activity, ActorReport, Temperature};
 
-use super::{Inspection, Params, answer, millis, param, query, rows, unreadable_path};
+use super::{Inspection, millis};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
+use crate::query::Query;
+use crate::routes::{Params, answer, param, unreadable_path};
 
 pub(super) async fn actors(
     State(state): State<Inspection>,
@@ -29,12 +31,12 @@ async fn list(
     exchange: &Exchange,
     params: Params,
 ) -> Result<ActorList, Fault> {
-    let principal = state.principal(parts, exchange, Scope::InspectRead).await?;
+    let principal = state.app.admit(parts, exchange, Scope::InspectRead).await?.principal;
     let params = params.map_err(|_| unreadable_path())?;
-    let [limit] = query(parts, ["limit"])?;
+    let limit = Query::read(parts, ["limit"])?.rows(0)?;
     let at = state.inspector.clock().now().as_micros();
     let registry = state.inspector.registry();
-    let reports = registry.actors(param(&params, "kind"), &principal.tenant, rows(limit));
+    let reports = registry.actors(param(&params, "kind"), &principal.tenant, limit);
     let reports = reports.map_err(Fault::of_read)?;
     Ok(ActorList { actors: reports.into_iter().map(|report| view(&report, at)).collect() })
 }
@@ -55,7 +57,7 @@ async fn one(
     exchange: &Exchange,
     params: Params,
 ) -> Result<ActorView, Fault> {
-    let principal = state.principal(parts, exchange, Scope::InspectRead).await?;
+    let principal = state.app.admit(parts, exchange, Scope::InspectRead).await?.principal;
     let params = params.map_err(|_| unreadable_path())?;
     let kind = param(&params, "kind");
     let id = EntityId::new(param(&params, "id"))

@@ -10,10 +10,12 @@ use coppice_runtime::OfficeError;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Inspection, Params, answer, param, query, rows, unreadable_path};
+use super::Inspection;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
+use crate::query::Query;
+use crate::routes::{Params, answer, param, unreadable_path};
 
 pub(super) async fn list(State(state): State<Inspection>, request: Request) -> Response {
     let parts = request.into_parts().0;
@@ -26,9 +28,9 @@ async fn page(
     parts: &Parts,
     exchange: &Exchange,
 ) -> Result<DeadLetterList, Fault> {
-    let principal = state.principal(parts, exchange, Scope::InspectRead).await?;
-    let [after, limit] = query(parts, ["after", "limit"])?;
-    let limit = rows(limit);
+    let principal = state.app.admit(parts, exchange, Scope::InspectRead).await?.principal;
+    let query = Query::read(parts, ["after", "limit"])?;
+    let (after, limit) = (query.number(0)?, query.rows(1)?);
     let office = state.inspector.dead_letters();
     let letters = office.list(&principal.tenant, after.unwrap_or(0), limit).await;
     let letters = letters.map_err(|error| store(&error))?;
@@ -71,7 +73,7 @@ async fn decided(
     params: Params,
     wish: Wish,
 ) -> Result<Value, Fault> {
-    let principal = state.principal(parts, exchange, Scope::InspectWrite).await?;
+    let principal = state.app.admit(parts, exchange, Scope::InspectWrite).await?.principal;
     let params = params.map_err(|_| unreadable_path())?;
     let id = Uuid::parse_str(param(&params, "id")).map_err(|_| missing())?;
     let office = state.inspector.dead_letters();

@@ -11,17 +11,19 @@ use coppice_runtime::supervisors::{
 };
 use coppice_runtime::{Inspector, WriterHandle};
 
-use super::{Inspection, answer, query};
+use super::Inspection;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
+use crate::query::Query;
+use crate::routes::answer;
 
 pub(super) async fn tree(State(state): State<Inspection>, request: Request) -> Response {
     let parts = request.into_parts().0;
     let exchange = Exchange::begin(&parts);
     let looked = async {
-        state.principal(&parts, &exchange, Scope::InspectRead).await?;
-        let [] = query(&parts, [])?;
+        state.app.admit(&parts, &exchange, Scope::InspectRead).await?;
+        Query::read(&parts, [])?;
         look(&state).await
     };
     answer(&exchange, looked.await)
