@@ -186,3 +186,36 @@ async fn a_stopped_node_and_one_without_a_read_side_are_backed_up_as_well() {
         assert!(done.stdout.starts_with("coppice restored 1 entities, 1 events, "), "{done:?}");
     }
 }
+
+/// A name reads from a restored backup, and not from one that was taken after its erasure.
+#[tokio::test]
+async fn keys_of_personal_data_go_with_the_backup_and_destroyed_ones_do_not() {
+    const KEY: (&str, &str) = (
+        "COPPICE_PLATFORM_KEY",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    );
+    let home = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::builder(binary()).env(KEY.0, KEY.1).start().await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = |method: reqwest::Method, base: &str, path: &str| {
+        http.request(method, format!("{base}/v1/{path}")).bearer_auth(sandbox.key())
+    };
+    let body = serde_json::json!({ "subject": "s", "name": "Ada", "email": "ada@example.org" });
+    let register = call(reqwest::Method::POST, sandbox.url(), "entities/contact/c/register");
+    assert_eq!(register.json(&body).send().await.unwrap().status(), 200);
+    let taken = [home.path().join("before"), home.path().join("after")];
+    assert_eq!(backup(sandbox.data(), &taken[0]).code, Some(0));
+    let erase = call(reqwest::Method::DELETE, sandbox.url(), "subjects/s");
+    assert_eq!(erase.send().await.unwrap().status(), 200);
+    assert_eq!(backup(sandbox.data(), &taken[1]).code, Some(0));
+    for (from, name) in taken.iter().zip([Some("Ada"), None]) {
+        let data = from.with_extension("data");
+        assert_eq!(restore(from, &data).code, Some(0));
+        let restored =
+            Sandbox::builder(binary()).data(&data).key(sandbox.key()).env(KEY.0, KEY.1).start();
+        let restored = restored.await.unwrap();
+        let read = call(reqwest::Method::GET, restored.url(), "entities/contact/c");
+        let view: serde_json::Value = read.send().await.unwrap().json().await.unwrap();
+        assert_eq!(view["state"]["name"].as_str(), name, "{view}");
+    }
+}

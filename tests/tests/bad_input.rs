@@ -302,7 +302,7 @@ async fn another_content_type_or_method_is_refused() {
     for (method, path, allowed) in [
         (Method::GET, ADD, "POST"),
         (Method::PUT, ADD, "POST"),
-        (Method::DELETE, "/v1/entities/counter/a", "GET"),
+        (Method::PUT, "/v1/entities/counter/a", "DELETE"),
         (Method::POST, "/v1/entities/counter/a", "GET"),
         (Method::POST, "/health", "GET"),
     ] {

@@ -233,9 +233,9 @@ impl Follower {
     pub async fn next(&mut self) -> Result<Vec<Arc<StoredEvent>>, StoreError> {
         loop {
             self.tip.mark_unchanged();
-            let (found, caught_up) = match self.from_ring() {
+            let (found, caught_up) = match self.take_of_ring() {
                 Some(found) => (found, true),
-                None => self.from_journal().await?,
+                None => self.take_of_journal().await?,
             };
             if !found.is_empty() {
                 return Ok(found);
@@ -247,7 +247,7 @@ impl Follower {
         }
     }
 
-    fn from_ring(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
+    fn take_of_ring(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         let ring = self.feed.shared.ring.lock();
         let mut last = None;
         let mut found = Vec::new();
@@ -263,7 +263,7 @@ impl Follower {
     }
 
     /// A page of the journal, and whether it was the last.
-    async fn from_journal(&mut self) -> Result<(Vec<Arc<StoredEvent>>, bool), StoreError> {
+    async fn take_of_journal(&mut self) -> Result<(Vec<Arc<StoredEvent>>, bool), StoreError> {
         let page = self.feed.store.read_journal(self.after, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else {
             return Ok((Vec::new(), true));

@@ -49,22 +49,33 @@ impl<const N: usize> Query<N> {
     /// `malformed_request` for one that is none.
     pub(crate) fn number(&self, at: usize) -> Result<Option<u64>, Fault> {
         let Some(text) = self.text(at) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-        let malformed = || {
-            let detail = format!("the query parameter {} is a whole number", self.names[at]);
-            Fault::new(codes::MALFORMED_REQUEST, detail)
-        };
-        number.map(Some).ok_or_else(malformed)
+        text.parse().map(Some).map_err(|_| self.not_a_number(at))
     }
 
-    /// A member as the number of rows that are wanted, at least one and bounded.
+    /// A member as a place in something that is counted in the store, which counts up to `i64::MAX`.
+    ///
+    /// # Errors
+    /// As [`Query::number`].
+    pub(crate) fn place(&self, at: usize) -> Result<Option<u64>, Fault> {
+        let place = self.number(at)?;
+        match place {
+            Some(place) if i64::try_from(place).is_err() => Err(self.not_a_number(at)),
+            _ => Ok(place),
+        }
+    }
+
+    fn not_a_number(&self, at: usize) -> Fault {
+        let detail = format!("the query parameter {} is a whole number", self.names[at]);
+        Fault::new(codes::MALFORMED_REQUEST, detail)
+    }
+
+    /// A member as the number of rows that are wanted, up to a bound.
     ///
     /// # Errors
     /// As [`Query::number`].
     pub(crate) fn rows(&self, at: usize) -> Result<usize, Fault> {
         let limit = self.number(at)?;
-        Ok(limit
-            .map_or(ROWS, |limit| usize::try_from(limit).unwrap_or(ROWS_MAX).clamp(1, ROWS_MAX)))
+        Ok(limit.map_or(ROWS, |limit| usize::try_from(limit).unwrap_or(ROWS_MAX).min(ROWS_MAX)))
     }
 }
 
@@ -84,7 +95,9 @@ mod tests {
         let query = read("/x?cursor=a%3Ab+c").unwrap();
         assert_eq!(query.text(0), Some("a:b c"));
         assert_eq!(query.rows(1), Ok(ROWS));
-        for (limit, rows) in [("0", 1), ("7", 7), ("5000", ROWS_MAX)] {
+        for (limit, rows) in
+            [("0", 0), ("7", 7), ("5000", ROWS_MAX), ("18446744073709551615", ROWS_MAX)]
+        {
             assert_eq!(read(&format!("/x?limit={limit}")).unwrap().rows(1), Ok(rows));
         }
     }
@@ -94,7 +107,7 @@ mod tests {
         for uri in ["/x?page=1", "/x?limit=1&limit=2", "/x?%00"] {
             assert_eq!(read(uri).unwrap_err().code(), codes::MALFORMED_REQUEST, "{uri}");
         }
-        for limit in ["-1", "x", "", "1.5", "99999999999999999999", "18446744073709551615"] {
+        for limit in ["-1", "x", "", "1.5", "99999999999999999999"] {
             let query = read(&format!("/x?limit={limit}")).unwrap();
             assert_eq!(query.rows(1).unwrap_err().code(), codes::MALFORMED_REQUEST, "{limit}");
         }

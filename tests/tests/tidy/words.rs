@@ -64,6 +64,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/receiver.rs", "polls for a condition; a suspended process is waited out"),
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
     ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
+    ("tests/tests/feed.rs", "the test has paused tokio's time"),
     ("tests/tests/tree.rs", "the test has paused tokio's time"),
     ("tests/tests/entity/", "the test has paused tokio's time"),
     ("tests/tests/linked/", "the test has paused tokio's time"),

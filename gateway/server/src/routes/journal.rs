@@ -66,7 +66,7 @@ async fn listed(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<E
     let after = query.text(1).map(entities::entity_id).transpose()?;
     let after = after.as_ref().map_or("", EntityId::as_str);
     let rows = state.journal.store.entities_of(&principal.tenant, &kind, after, limit).await;
-    let rows = rows.map_err(unreadable)?;
+    let rows = rows.map_err(|error| unreadable(&error))?;
     let next_cursor = rows.last().filter(|_| rows.len() == limit);
     let next_cursor = next_cursor.map(|last| last.key.id().to_string());
     let entry = |row: &coppice_persistence::EntityRow| EntityEntry {
@@ -94,11 +94,14 @@ async fn page(
     let query = Query::read(parts, ["cursor", "limit"])?;
     let kind = state.kind(param(&params, "kind"))?;
     let id = entities::entity_id(param(&params, "id"))?;
-    let (after, limit) = (query.number(0)?.unwrap_or(0), query.rows(1)?);
+    let (after, limit) = (query.place(0)?.unwrap_or(0), query.rows(1)?);
     let key = StreamKey::new(principal.tenant.clone(), kind, id);
     let store = &state.journal.store;
-    let found = store.read_stream(&key, Sequence(after), limit).await.map_err(unreadable)?;
-    if found.is_empty() && store.entity(&key).await.map_err(unreadable)?.is_none() {
+    let found = store
+        .read_stream(&key, Sequence(after), limit)
+        .await
+        .map_err(|error| unreadable(&error))?;
+    if found.is_empty() && store.entity(&key).await.map_err(|error| unreadable(&error))?.is_none() {
         let detail = format!("there is no {} {}", key.kind(), key.id());
         return Err(Fault::new(codes::ENTITY_NOT_FOUND, detail));
     }
@@ -135,6 +138,6 @@ pub(super) fn view(event: &StoredEvent) -> Result<EventView, Fault> {
 }
 
 /// What the store can't give. Its own words stay in the log.
-pub(super) fn unreadable(error: StoreError) -> Fault {
-    Fault::of_store(&error, "the journal can not be read")
+pub(super) fn unreadable(error: &StoreError) -> Fault {
+    Fault::of_store(error, "the journal can not be read")
 }

@@ -78,14 +78,14 @@ async fn follow(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<F
     let id = query.text(1).map(entities::entity_id).transpose()?;
     let after = match parts.headers.get(LAST_EVENT_ID) {
         Some(last) => Some(position(last)?),
-        None => query.number(2)?,
+        None => query.place(2)?,
     };
     let Some(place) = state.app.streams.place() else {
         return Err(Fault::new(codes::STREAMS_FULL, "the node has as many streams as it may"));
     };
     let scope = Follows { tenant: principal.tenant.clone(), kind, id };
     let follower = state.journal.feed.follow(scope, after.map(Position)).await;
-    Ok(Following { follower: follower.map_err(unreadable)?, place })
+    Ok(Following { follower: follower.map_err(|error| unreadable(&error))?, place })
 }
 
 fn position(last: &HeaderValue) -> Result<u64, Fault> {

@@ -181,7 +181,7 @@ async fn paths_and_methods_that_do_not_exist_are_problems_too() {
     for (method, path, allow) in [
         ("PUT", "/v1/entities/counter/a/add", "POST"),
         ("GET", "/v1/entities/counter/a/add", "POST"),
-        ("POST", "/v1/entities/counter/a", "GET,HEAD"),
+        ("POST", "/v1/entities/counter/a", "GET,HEAD,DELETE"),
         ("DELETE", "/health", "GET,HEAD"),
     ] {
         let reply = gateway.send(request(method, path).body(Body::empty()).unwrap()).await;
