@@ -131,7 +131,7 @@ impl<K: Entity> Life<K> {
         for event in &decision.events {
             let payload = vault.run(|| event.encode()).map_err(problem)?;
             let event_type = event.event_type();
-            if !invariants::is_event_type(event_type) {
+            if !invariants::is_event_type(event_type) || event_type == TOMBSTONE {
                 return Err(format!("{event_type} is no event type"));
             }
             let body = EventBody {

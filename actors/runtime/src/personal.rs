@@ -3,7 +3,7 @@
 //!
 //! Sealing and opening happen inside serde, which can't wait; keys live in a database. So work is
 //! done with the keys that are in memory, and notes what it missed. Where it missed any, its result
-//! is thrown away, the keys are loaded, and it is done again ([`Scope::complete`]). Nothing has to
+//! is thrown away, the keys are loaded, and it is done again (`Scope::complete`). Nothing has to
 //! be declared for that to be right: a snapshot may hold the data of any number of subjects.
 //!
 //! **Invariant:** a key that is missing, or that can't be unwrapped, is never taken for one that

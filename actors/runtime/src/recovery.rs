@@ -111,7 +111,11 @@ async fn from_snapshot<K: Entity>(
     // The event at the snapshot's sequence tells whether the journal agrees with it.
     let before = Sequence(taken.head.sequence.0 - 1);
     let at = store.read_stream(key, before, 1).await.map_err(|error| failure(key, error))?;
-    let Some(event) = at.first().filter(|event| event.record.head() == taken.head) else {
+    // A tombstone has no state to take a snapshot of.
+    let agrees = |event: &&coppice_core::StoredEvent| {
+        event.record.head() == taken.head && &*event.record.body.event_type != TOMBSTONE
+    };
+    let Some(event) = at.first().filter(agrees) else {
         warn!(%key, sequence = taken.head.sequence.0, "snapshot disagrees with the journal");
         return Ok(None);
     };

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -19,6 +20,7 @@ use coppice_core::{Position, StoredEvent};
 use coppice_persistence::StoreError;
 use coppice_runtime::{Follower, Scope as Follows};
 use futures_util::stream;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::entities;
@@ -33,6 +35,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The longest message that a client may send over a WebSocket: it has nothing to say but pongs.
 const MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// How long a client may take to hear that its stream ends.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 
 /// A stream that has its place and its follower.
 struct Following {
@@ -158,12 +163,19 @@ async fn talk(mut socket: WebSocket, mut following: Following) {
             turned = following.turn() => turned,
         };
         let goes_on = match turned {
-            Turn::Next(Ok(events)) => tell(&mut socket, &events).await,
+            // One that takes nothing for as long as a heartbeat is gone or doesn't read.
+            Turn::Next(Ok(events)) => {
+                let told = following.place.turn(tell(&mut socket, &events)).await;
+                matches!(told, Turn::Next(true))
+            }
             Turn::Next(Err(error)) => {
                 warn!(%error, "a stream of events ends");
                 return close(socket, close_code::AGAIN).await;
             }
-            Turn::Heartbeat => socket.send(Message::Ping(Bytes::new())).await.is_ok(),
+            Turn::Heartbeat => {
+                let ping = socket.send(Message::Ping(Bytes::new()));
+                matches!(following.place.turn(ping).await, Turn::Next(Ok(())))
+            }
             Turn::Close => return close(socket, close_code::RESTART).await,
         };
         if !goes_on {
@@ -185,5 +197,5 @@ async fn tell(socket: &mut WebSocket, events: &[Arc<StoredEvent>]) -> bool {
 async fn close(mut socket: WebSocket, code: u16) {
     let frame = axum::extract::ws::CloseFrame { code, reason: Utf8Bytes::default() };
     // Whoever is gone already needs no goodbye.
-    drop(socket.send(Message::Close(Some(frame))).await);
+    drop(timeout(GOODBYE_WITHIN, socket.send(Message::Close(Some(frame)))).await);
 }
