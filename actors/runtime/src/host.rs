@@ -211,7 +211,6 @@ impl<K: Entity> Host<K> {
             error!(key = %self.slot.key, error = %failure, "entity can't be recovered");
         })?;
         self.slot.personal.add(std::mem::take(&mut recovered.subjects));
-        self.slot.personal.add(std::mem::take(&mut recovered.subjects));
         let bell = Arc::new(SlotBell(Weak::clone(&Arc::downgrade(&self.slot))));
         let incarnation = Incarnation::new(self.slot.key.clone(), shard, epoch, bell);
         // Every open answer is in the window, whatever its size: a repeat of one must be known.

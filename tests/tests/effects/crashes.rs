@@ -47,6 +47,20 @@ async fn the_third_crash_on_a_message_takes_it_out_of_delivery_and_the_others_go
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_expects_a_sequence_can_not_be_replayed_past_it() {
+    let world = World::default();
+    let running = world.start().await;
+    for _ in 0..3 {
+        let expected = Some(coppice_core::Sequence(0));
+        let crash = Request { expected, ..command("p", "crash", "{}", Some("poison")) };
+        running.caller.0.ask("profile", crash).await.unwrap_err();
+    }
+    let letter = running.letter().await;
+    let replayed = running.node.dead_letters().replay(&tenant(), letter.id).await;
+    assert!(matches!(replayed, Err(OfficeError::BodyNotKept)), "{replayed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_of_another_entity_can_not_be_replayed_for_its_sender_knows_that_it_failed() {
     let world = World::default();
     let running = world.start().await;

@@ -72,10 +72,13 @@ impl<K: Entity> Host<K> {
         // Personal data must go with its subject's key, and a letter is under none.
         let impersonal = catch_unwind(AssertUnwindSafe(|| match &order.intent {
             Intent::Command(command) => K::subject(command).is_none(),
-            Intent::Delete => true,
+            // Its letter would be replayed as a command of that name.
+            Intent::Delete => false,
         }));
         // An entity that sent it records that it failed; a replay would make that untrue.
-        let may_be_kept = sender.is_none() && impersonal.unwrap_or(false);
+        // What a caller expected of the entity would not be asked again either.
+        let may_be_kept =
+            sender.is_none() && order.expected.is_none() && impersonal.unwrap_or(false);
         let body = may_be_kept.then(|| std::str::from_utf8(body).ok());
         self.slot.services.quarantine.put(&Undeliverable {
             key: &self.slot.key,
