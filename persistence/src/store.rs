@@ -6,6 +6,7 @@
 mod attempts;
 mod dead_letters;
 mod directory;
+mod following;
 mod journal;
 mod leases;
 mod read_models;
@@ -15,6 +16,7 @@ mod subject_keys;
 pub use self::attempts::{Attempts, MessageRef, Tried};
 pub use self::dead_letters::{DeadLetter, DeadLetters, LetterKind, LetterReason};
 pub use self::directory::{ApiKeyRow, Directory};
+pub use self::following::{EventScope, FollowedEvent, JournalPiece, JournalRead, UnreadableEvent};
 pub use self::journal::{
     BatchRow, CommandRecord, EntityRow, Journal, LATER_RECORDS_MAX, Refusal, StreamAppend, Unit,
     UnitOutcome,

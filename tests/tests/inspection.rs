@@ -64,7 +64,7 @@ impl World {
             limits: RequestLimits::from(&config.server),
             rates: Rates::new(&config.rates),
             journal: None,
-            streams: Streams::new(1, Duration::from_secs(15)),
+            streams: Streams::from(&config.server),
             eraser: None,
             inspector: Some(node.inspector()),
         };

@@ -25,6 +25,8 @@ mod directory;
 mod fences;
 #[path = "store_conformance/fixture.rs"]
 mod fixture;
+#[path = "store_conformance/following.rs"]
+mod following;
 #[path = "store_conformance/journal.rs"]
 mod journal;
 #[path = "store_conformance/leases.rs"]
@@ -138,6 +140,11 @@ macro_rules! suites {
                 answered_commands_are_named
                 pipelined_appends_fall_with_the_first
                 the_first_reason_in_order_is_the_answer
+            }
+            following {
+                a_piece_is_bounded
+                a_scope_holds_its_own_events
+                a_stream_is_gone_on_with_by_its_sequence
             }
             journal {
                 batches_are_read_in_pages

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "streams/ends.rs"]
+mod ends;
+
 use std::time::{Duration, Instant};
 
 use coppice_testkit::{Sandbox, binary};
@@ -266,6 +269,15 @@ async fn a_tenant_that_asks_too_often_is_told_when_to_come_again() {
     http.adds("a", 1).await;
     let refusal = http.add("a").send().await.unwrap();
     assert_eq!(refusal.headers()["retry-after"], "1");
+    for (name, value) in [
+        ("x-ratelimit-limit", "2"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "2"),
+        ("ratelimit-policy", "\"write\";q=2;w=2"),
+        ("ratelimit", "\"write\";r=0;t=2"),
+    ] {
+        assert_eq!(refusal.headers()[name], value, "a refusal tells the limit, too: {name}");
+    }
     refused(refusal, 429, "rate_limited").await;
     http.json("/v1/entities/counter/a").await;
     let short = http.add("a").header("x-request-timeout-ms", "soon").send().await.unwrap();

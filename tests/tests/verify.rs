@@ -6,6 +6,8 @@
 mod database;
 #[path = "verify/rehash.rs"]
 mod rehash;
+#[path = "verify/tombstone.rs"]
+mod tombstone;
 
 use coppice_testkit::postgres::shared_database;
 use coppice_testkit::{Client, Sandbox, binary};

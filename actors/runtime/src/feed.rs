@@ -2,24 +2,31 @@
 //!
 //! One task tails the journal into a ring of the latest events while anybody follows, so that a
 //! commit costs one read however many follow. A follower that is further behind than the ring
-//! reaches reads the journal itself until it has caught up; so nothing is dropped for a slow one,
-//! and nobody waits for it.
+//! reaches reads the journal itself until it has caught up, of its own scope only; so nothing is
+//! dropped for a slow one, and nobody waits for it.
 //!
 //! **Invariants:** a follower meets every event after its place that is in its scope, once and in
-//! order of position; without followers nothing is read.
+//! order of position; without followers nothing is read; never more than `catch_ups_max` read the
+//! journal by themselves at a time, and nobody takes more than `catch_up_bytes_max` at once. An
+//! event that can't be read is told to those alone who should have met it.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coppice_core::{EntityId, EntityKind, Position, StoredEvent, TenantId};
-use coppice_persistence::{Store, StoreError};
+use coppice_core::{Position, Sequence, StoredEvent};
+use coppice_persistence::{FollowedEvent, JournalRead, Store, StoreError, UnreadableEvent};
 use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-use tracing::warn;
+use thiserror::Error;
+use tokio::sync::{Notify, Semaphore, watch};
+use tracing::{error, warn};
+
+pub use coppice_persistence::EventScope as Scope;
+
+use crate::options::RuntimeOptions;
 
 /// Events in the ring: a second of a loaded node, so that whoever reads at all is within it.
 const EVENTS_MAX: usize = 8_192;
@@ -30,6 +37,10 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Events read from the journal at once.
 const PAGE: usize = 500;
 
+/// Places of the journal that are looked at at once for events of a scope: some ten milliseconds of
+/// one of the store's connections.
+const SPAN: u64 = 10_000;
+
 /// How long the tail waits for a commit before it looks by itself: other nodes' commits ring no
 /// bell here.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -37,50 +48,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long it waits after a read that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Which events a follower wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// Whose.
-    pub tenant: TenantId,
-    /// Of one kind, or of all.
-    pub kind: Option<EntityKind>,
-    /// Of one entity, or of all.
-    pub id: Option<EntityId>,
+/// One place of the ring.
+type Entry = Result<Arc<StoredEvent>, Arc<UnreadableEvent>>;
+
+fn place_of(entry: &Entry) -> Position {
+    entry.as_ref().map_or_else(|event| event.position, |event| event.position)
 }
 
-impl Scope {
-    fn holds(&self, event: &StoredEvent) -> bool {
-        let key = &event.key;
-        *key.tenant() == self.tenant
-            && self.kind.as_ref().is_none_or(|kind| kind == key.kind())
-            && self.id.as_ref().is_none_or(|id| id == key.id())
-    }
+fn bytes_of(entry: &Entry) -> usize {
+    entry.as_ref().map_or(0, |event| event.record.body.payload.len())
 }
 
 /// The latest events. Every event after `from` up to the tip is in it.
 #[derive(Default)]
 struct Ring {
-    events: VecDeque<Arc<StoredEvent>>,
+    events: VecDeque<Entry>,
     bytes: usize,
     /// `None` while nobody follows.
     from: Option<Position>,
 }
 
 impl Ring {
-    fn push(&mut self, event: StoredEvent) {
-        self.bytes += event.record.body.payload.len();
-        self.events.push_back(Arc::new(event));
+    fn push(&mut self, event: FollowedEvent) {
+        let entry = event.map(Arc::new).map_err(Arc::new);
+        self.bytes += bytes_of(&entry);
+        self.events.push_back(entry);
         while self.events.len() > EVENTS_MAX || self.bytes > BYTES_MAX {
             let Some(oldest) = self.events.pop_front() else { return };
-            self.bytes -= oldest.record.body.payload.len();
-            self.from = Some(oldest.position);
+            self.bytes -= bytes_of(&oldest);
+            self.from = Some(place_of(&oldest));
         }
     }
 
     /// What there is after a place; `None` where the ring doesn't reach back to it.
-    fn after(&self, place: Position) -> Option<impl Iterator<Item = &Arc<StoredEvent>>> {
+    fn after(&self, place: Position) -> Option<impl Iterator<Item = &Entry>> {
         (place >= self.from?).then(|| {
-            let start = self.events.partition_point(|event| event.position <= place);
+            let start = self.events.partition_point(|entry| place_of(entry) <= place);
             self.events.range(start..)
         })
     }
@@ -91,6 +94,20 @@ struct Shared {
     tip: watch::Sender<Position>,
     followers: AtomicUsize,
     wanted: Notify,
+    catch_ups: Semaphore,
+    bytes_max: usize,
+    unreadable: AtomicU64,
+}
+
+/// Why a follower can't go on.
+#[derive(Debug, Error)]
+pub enum FollowError {
+    /// The store's word; the same may be asked again.
+    #[error("the journal can not be read")]
+    Store(#[from] StoreError),
+    /// The next event of its scope is there and can't be read. It can go on behind it only.
+    #[error("{0}")]
+    Unreadable(Arc<UnreadableEvent>),
 }
 
 /// Lets others follow the journal. Clones are the same feed.
@@ -109,12 +126,15 @@ impl fmt::Debug for Feed {
 impl Feed {
     /// Of a journal that nobody follows yet.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn Store>, options: &RuntimeOptions) -> Self {
         let shared = Shared {
             ring: Mutex::default(),
             tip: watch::Sender::new(Position(0)),
             followers: AtomicUsize::new(0),
             wanted: Notify::new(),
+            catch_ups: Semaphore::new(options.catch_ups_max),
+            bytes_max: options.catch_up_bytes_max,
+            unreadable: AtomicU64::new(0),
         };
         Self { store, shared: Arc::new(shared) }
     }
@@ -123,6 +143,12 @@ impl Feed {
     #[must_use]
     pub fn followers(&self) -> usize {
         self.shared.followers.load(Ordering::Relaxed)
+    }
+
+    /// How many events the tail has met that can't be read.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        self.shared.unreadable.load(Ordering::Relaxed)
     }
 
     /// Follows from behind a place; from the journal's end where none is given, or one that lies
@@ -141,6 +167,7 @@ impl Feed {
             tip: self.shared.tip.subscribe(),
             feed: self.clone(),
             scope,
+            sequence: Sequence(0),
             after: after.map_or(end, |after| after.min(end)),
         };
         self.shared.wanted.notify_one();
@@ -186,13 +213,27 @@ impl Feed {
             self.shared.tip.send_replace(end);
             return Ok(true);
         };
-        let events = self.store.read_journal(at, PAGE).await?;
-        let Some(last) = events.last().map(|event| event.position) else { return Ok(false) };
+        let piece = self.store.follow(&self.read(None, at, Sequence(0))).await?;
+        if piece.place == at {
+            return Ok(false);
+        }
+        piece.events.iter().filter_map(|event| event.as_ref().err()).for_each(|event| {
+            let (position, problem) = (event.position.0, &*event.problem);
+            error!(position, problem, "an event of the journal can't be read");
+            self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
+        });
         let mut ring = self.shared.ring.lock();
-        events.into_iter().for_each(|event| ring.push(event));
+        piece.events.into_iter().for_each(|event| ring.push(event));
         drop(ring);
-        self.shared.tip.send_replace(last);
+        self.shared.tip.send_replace(piece.place);
         Ok(true)
+    }
+}
+
+impl Feed {
+    fn read(&self, scope: Option<Scope>, after: Position, after_sequence: Sequence) -> JournalRead {
+        let bytes_max = u64::try_from(self.shared.bytes_max).unwrap_or(u64::MAX);
+        JournalRead { scope, after, after_sequence, events_max: PAGE, bytes_max, span: SPAN }
     }
 }
 
@@ -200,6 +241,8 @@ impl Feed {
 pub struct Follower {
     feed: Feed,
     scope: Scope,
+    /// Of a stream: its events were handed on up to here.
+    sequence: Sequence,
     after: Position,
     tip: watch::Receiver<Position>,
 }
@@ -229,15 +272,16 @@ impl Follower {
     /// The next events, at least one; waits for them. Nothing is lost where the wait is given up.
     ///
     /// # Errors
-    /// The store's; the same may be asked again.
-    pub async fn next(&mut self) -> Result<Vec<Arc<StoredEvent>>, StoreError> {
+    /// [`FollowError`].
+    pub async fn next(&mut self) -> Result<Vec<Arc<StoredEvent>>, FollowError> {
         loop {
             self.tip.mark_unchanged();
             let (found, caught_up) = match self.take_of_ring() {
-                Some(found) => (found, true),
+                Some(found) => (found?, true),
                 None => self.take_of_journal().await?,
             };
-            if !found.is_empty() {
+            if let Some(last) = found.last() {
+                self.sequence = last.record.sequence;
                 return Ok(found);
             }
             if caught_up {
@@ -247,30 +291,56 @@ impl Follower {
         }
     }
 
-    fn take_of_ring(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
-        let ring = self.feed.shared.ring.lock();
-        let mut last = None;
-        let mut found = Vec::new();
-        for event in ring.after(self.after)? {
-            last = Some(event.position);
-            if self.scope.holds(event) {
-                found.push(Arc::clone(event));
+    fn take_of_ring(&mut self) -> Option<Result<Vec<Arc<StoredEvent>>, FollowError>> {
+        let shared = Arc::clone(&self.feed.shared);
+        let ring = shared.ring.lock();
+        let mut place = self.after;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for entry in ring.after(self.after)? {
+            match entry {
+                Ok(event) if self.scope.holds(&event.key) => {
+                    bytes += bytes_of(entry);
+                    if !found.is_empty() && bytes > shared.bytes_max {
+                        break;
+                    }
+                    found.push(Arc::clone(event));
+                }
+                Err(event) if self.scope.misses(event) => {
+                    if found.is_empty() {
+                        return Some(Err(FollowError::Unreadable(Arc::clone(event))));
+                    }
+                    break;
+                }
+                Ok(_) | Err(_) => {}
             }
+            place = place_of(entry);
         }
         drop(ring);
-        self.after = last.unwrap_or(self.after);
-        Some(found)
+        self.after = place;
+        Some(Ok(found))
     }
 
-    /// A page of the journal, and whether it was the last.
-    async fn take_of_journal(&mut self) -> Result<(Vec<Arc<StoredEvent>>, bool), StoreError> {
-        let page = self.feed.store.read_journal(self.after, PAGE).await?;
-        let Some(last) = page.last().map(|event| event.position) else {
-            return Ok((Vec::new(), true));
-        };
-        let of_scope = page.into_iter().filter(|event| self.scope.holds(event)).map(Arc::new);
-        let found = of_scope.collect();
-        self.after = last;
-        Ok((found, false))
+    /// A piece of the journal, and whether it was the last.
+    async fn take_of_journal(&mut self) -> Result<(Vec<Arc<StoredEvent>>, bool), FollowError> {
+        let read = self.feed.read(Some(self.scope.clone()), self.after, self.sequence);
+        // The semaphore is never closed.
+        let permit = self.feed.shared.catch_ups.acquire().await.ok();
+        let piece = self.feed.store.follow(&read).await?;
+        drop(permit);
+        let mut found = Vec::new();
+        for event in piece.events {
+            match event {
+                Ok(event) => found.push(Arc::new(event)),
+                Err(event) if found.is_empty() => {
+                    return Err(FollowError::Unreadable(Arc::new(event)));
+                }
+                Err(event) => {
+                    self.after = Position(event.position.0 - 1);
+                    return Ok((found, false));
+                }
+            }
+        }
+        self.after = piece.place;
+        Ok((found, piece.place >= piece.end))
     }
 }

@@ -45,7 +45,7 @@ pub use answer::{Answer, Failure, Outcome, Request, View};
 pub use clock::{Clock, SystemClock};
 pub use coppice_supervisors as supervisors;
 pub use erasure::{Eraser, Erasure};
-pub use feed::{Feed, Follower, Scope};
+pub use feed::{Feed, FollowError, Follower, Scope};
 pub use inspect::{Activity, ActorReport, Census, Inspector, Temperature};
 pub use keyring::{KeyRing, MalformedPlatformKey, PlatformKey, PlatformKeys};
 pub use lease::{ExclusiveLease, Lease};

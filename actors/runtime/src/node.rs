@@ -190,7 +190,7 @@ impl NodeBuilder {
         let seed = self.options.jitter_seed;
         let (snapshots, taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let services = Arc::new(Services {
-            feed: Feed::new(Arc::clone(&self.store)),
+            feed: Feed::new(Arc::clone(&self.store), &self.options),
             store: self.store,
             writer: WriterHandle::default(),
             lease: self.lease,

@@ -80,6 +80,11 @@ pub struct RuntimeOptions {
     pub jitter_seed: u64,
     /// Events read at once in recovery and by subscriptions. Default 1,000.
     pub read_page: usize,
+    /// Followers of the journal that read it by themselves at the same time, since they are further
+    /// behind than what is in memory. Default 2: half of the embedded store's readers.
+    pub catch_ups_max: usize,
+    /// Bytes of payload that a follower of the journal takes at once. Default 1 MiB.
+    pub catch_up_bytes_max: usize,
 }
 
 impl Default for RuntimeOptions {
@@ -113,6 +118,8 @@ impl Default for RuntimeOptions {
             delivery_patience: Duration::from_secs(5),
             jitter_seed: 0,
             read_page: 1_000,
+            catch_ups_max: 2,
+            catch_up_bytes_max: 1_024 * 1_024,
         }
     }
 }

@@ -69,3 +69,14 @@ pub struct EventView<D = Box<RawValue>> {
     /// Its payload. Personal data in it is sealed.
     pub data: D,
 }
+
+/// Why a stream of events has ended, as its last event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamEnd {
+    /// The code of a problem.
+    pub code: String,
+    /// What happened, for people.
+    pub detail: String,
+    /// The event that it can't go on with, where that is the reason.
+    pub position: Option<u64>,
+}

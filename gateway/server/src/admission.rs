@@ -36,8 +36,9 @@ impl App {
         let deadline = exchange.deadline(parts, self.limits.timeout)?;
         let received = exchange.received();
         let principal = self.auth.authenticate(&parts.headers, scope, received, deadline).await?;
-        let allowance = self.rates.take(&principal.tenant, scope)?;
+        let (allowance, taken) = self.rates.take(&principal.tenant, scope);
         exchange.allow(allowance);
+        taken?;
         Ok(Admitted { principal, deadline })
     }
 }

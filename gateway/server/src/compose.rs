@@ -199,6 +199,8 @@ fn runtime_options(config: &Config) -> RuntimeOptions {
         entity_crashes_max: runtime.entity_crashes_max,
         crash_window: Duration::from_secs(runtime.crash_window_s),
         delivery_patience: Duration::from_millis(runtime.delivery_patience_ms),
+        catch_ups_max: runtime.catch_ups_max,
+        catch_up_bytes_max: runtime.catch_up_bytes_max,
         pool_queue_max: config.effects.queue_max,
         pool_open_max: config.effects.open_max,
         effect_starts_max: config.effects.starts_max,

@@ -24,6 +24,7 @@ mod query;
 pub mod rates;
 pub mod registry;
 pub mod routes;
+mod seat;
 pub mod serve;
 pub mod state;
 pub mod streams;

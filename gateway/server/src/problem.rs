@@ -86,6 +86,12 @@ impl Fault {
         self.code
     }
 
+    /// What is said about it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Says when to come again, in seconds.
     #[must_use]
     pub fn retry_in(self, seconds: u64) -> Self {

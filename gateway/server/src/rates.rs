@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -29,6 +30,9 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Tenants that are remembered before those who have everything in hand again are forgotten.
 const TENANTS_MAX: usize = 10_000;
+
+/// Requests between two looks at how many tenants are remembered.
+const SWEEP_EVERY: u64 = 1_024;
 
 /// Routes that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,27 +66,24 @@ type Limiter =
 /// One class's limit, and those of tenants that have their own.
 struct Limit {
     default: Limiter,
+    /// Bounded by the settings that name them.
     own: BTreeMap<TenantId, Limiter>,
+    /// Requests so far.
+    taken: AtomicU64,
+    /// More tenants than this are too many.
+    sweep_at: AtomicUsize,
 }
 
 impl Limit {
-    fn take(&self, class: Class, tenant: &TenantId) -> Result<Allowance, Fault> {
+    fn take(&self, class: Class, tenant: &TenantId) -> Taken {
+        self.sweep();
         let limiter = self.own.get(tenant).unwrap_or(&self.default);
-        if limiter.len() > TENANTS_MAX {
-            limiter.retain_recent();
-        }
         match limiter.check_key(tenant) {
             Ok(left) => {
                 let quota = left.quota();
                 let burst = quota.burst_size().get();
                 let taken = burst - left.remaining_burst_capacity().min(burst);
-                Ok(Allowance {
-                    class: class.name(),
-                    burst,
-                    per_second: per_second(quota),
-                    remaining: burst - taken,
-                    reset: quota.replenish_interval() * taken,
-                })
+                (Allowance::new(class, quota, taken), Ok(()))
             }
             Err(until) => {
                 let wait = until.wait_time_from(DefaultClock::default().now());
@@ -93,11 +94,29 @@ impl Limit {
                     class.name(),
                     quota.burst_size()
                 );
-                Err(Fault::new(codes::RATE_LIMITED, detail).retry_in(seconds(wait)))
+                let allowance = Allowance::new(class, quota, quota.burst_size().get());
+                let fault = Fault::new(codes::RATE_LIMITED, detail).retry_in(seconds(wait));
+                (allowance, Err(fault))
             }
         }
     }
+
+    /// Forgets, once in a while, tenants who have everything in hand again. To count them is dear
+    /// and to walk them dearer: that is done once in [`SWEEP_EVERY`] requests, and only where they
+    /// have doubled since the last time.
+    fn sweep(&self) {
+        if !self.taken.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
+            return;
+        }
+        if self.default.len() > self.sweep_at.load(Ordering::Relaxed) {
+            self.default.retain_recent();
+            self.sweep_at.store(TENANTS_MAX.max(self.default.len() * 2), Ordering::Relaxed);
+        }
+    }
 }
+
+/// What a tenant has left, and whether the request may go on.
+pub type Taken = (Allowance, Result<(), Fault>);
 
 /// Every class's limit.
 pub struct Rates {
@@ -120,7 +139,12 @@ impl Rates {
             let tenants = config.tenants.iter().filter_map(|(tenant, rates)| {
                 Some((tenant.clone(), limiter(own(rates)?, config.burst_s)))
             });
-            Limit { default: limiter(of(config), config.burst_s), own: tenants.collect() }
+            Limit {
+                default: limiter(of(config), config.burst_s),
+                own: tenants.collect(),
+                taken: AtomicU64::new(0),
+                sweep_at: AtomicUsize::new(TENANTS_MAX),
+            }
         };
         Self {
             read: limit(|rates| rates.read_per_s, |rates| rates.read_per_s),
@@ -129,11 +153,9 @@ impl Rates {
         }
     }
 
-    /// Takes one request out of a tenant's hand.
-    ///
-    /// # Errors
-    /// `rate_limited`, with the time until the next one.
-    pub fn take(&self, tenant: &TenantId, scope: Scope) -> Result<Allowance, Fault> {
+    /// Takes one request out of a tenant's hand. Where there is none, the fault is `rate_limited`,
+    /// with the time until the next one.
+    pub fn take(&self, tenant: &TenantId, scope: Scope) -> Taken {
         let class = Class::of(scope);
         let limit = match class {
             Class::Read => &self.read,
@@ -173,6 +195,17 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    fn new(class: Class, quota: Quota, taken: u32) -> Self {
+        let burst = quota.burst_size().get();
+        Self {
+            class: class.name(),
+            burst,
+            per_second: per_second(quota),
+            remaining: burst - taken,
+            reset: quota.replenish_interval() * taken,
+        }
+    }
+
     /// Says so in the headers of the answer.
     pub fn write(&self, headers: &mut HeaderMap) {
         let (class, burst, remaining) = (self.class, self.burst, self.remaining);
@@ -211,38 +244,56 @@ mod tests {
         })
     }
 
+    fn is_let(rates: &Rates, name: &str, scope: Scope) -> bool {
+        rates.take(&tenant(name), scope).1.is_ok()
+    }
+
     #[test]
     fn a_tenant_has_a_burst_in_hand_and_another_tenant_its_own() {
         let rates = rates(1, 3, None);
         for remaining in [2, 1, 0] {
-            let left = rates.take(&tenant("a"), Scope::EntitiesWrite).unwrap();
+            let (left, outcome) = rates.take(&tenant("a"), Scope::EntitiesWrite);
+            assert_eq!(outcome, Ok(()));
             assert_eq!((left.burst, left.remaining, left.per_second), (3, remaining, 1));
             assert_eq!(left.reset, Duration::from_secs(u64::from(3 - remaining)));
         }
-        let refused = rates.take(&tenant("a"), Scope::EntitiesWrite).unwrap_err();
-        assert_eq!(refused.code(), codes::RATE_LIMITED);
-        assert!(rates.take(&tenant("b"), Scope::EntitiesWrite).is_ok());
-        assert!(rates.take(&tenant("a"), Scope::EntitiesRead).is_ok(), "another class");
+        let (left, refused) = rates.take(&tenant("a"), Scope::EntitiesWrite);
+        assert_eq!(refused.unwrap_err().code(), codes::RATE_LIMITED);
+        assert_eq!((left.burst, left.remaining), (3, 0), "a refusal tells the limit, too");
+        assert!(is_let(&rates, "b", Scope::EntitiesWrite));
+        assert!(is_let(&rates, "a", Scope::EntitiesRead), "another class");
     }
 
     #[test]
     fn a_tenant_may_have_a_limit_of_its_own() {
         let rates = rates(100, 1, Some(1));
-        assert!(rates.take(&tenant("small"), Scope::EntitiesWrite).is_ok());
-        assert!(rates.take(&tenant("small"), Scope::EntitiesWrite).is_err());
-        assert!((0..50).all(|_| rates.take(&tenant("other"), Scope::EntitiesWrite).is_ok()));
+        assert!(is_let(&rates, "small", Scope::EntitiesWrite));
+        assert!(!is_let(&rates, "small", Scope::EntitiesWrite));
+        assert!((0..50).all(|_| is_let(&rates, "other", Scope::EntitiesWrite)));
     }
 
     #[test]
     fn an_allowance_is_told_in_both_forms() {
         let rates = rates(10, 2, None);
         let mut headers = HeaderMap::new();
-        rates.take(&tenant("a"), Scope::EntitiesWrite).unwrap().write(&mut headers);
+        rates.take(&tenant("a"), Scope::EntitiesWrite).0.write(&mut headers);
         let header = |name: &str| headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("ratelimit-policy"), "\"write\";q=20;w=2");
         assert_eq!(header("ratelimit"), "\"write\";r=19;t=1");
         assert_eq!(header("x-ratelimit-limit"), "20");
         assert_eq!(header("x-ratelimit-remaining"), "19");
         assert_eq!(header("x-ratelimit-reset"), "1");
+    }
+
+    #[test]
+    fn tenants_who_have_everything_in_hand_again_are_forgotten() {
+        // They have what they took back within a microsecond.
+        let rates = rates(1_000_000, 1, None);
+        let tenants = TENANTS_MAX + 2 * usize::try_from(SWEEP_EVERY).unwrap();
+        for number in 0..tenants {
+            assert!(is_let(&rates, &format!("t{number}"), Scope::EntitiesWrite));
+        }
+        let remembered = rates.write.default.len();
+        assert!(remembered < TENANTS_MAX, "{remembered} are remembered");
     }
 }

@@ -1,6 +1,7 @@
 //! Connections: accepting them, serving HTTP/1.1 on them, and letting them finish.
 //!
-//! **Invariants:** never more than `connections_max` at a time, and each belongs to a task that
+//! **Invariants:** never more than `connections_max` at a time, those included that became
+//! WebSockets, and each belongs to a task that
 //! [`serve`] owns and has joined when it returns. After the shutdown signal no connection is
 //! accepted and no new request is read; those under way may finish within the grace period.
 //!
@@ -26,6 +27,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::config::ServerConfig;
 use crate::metered::Metered;
+use crate::seat::{Seat, Seated};
 
 /// Bounds what one connection buffers of pipelined requests and unsent answers.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -84,10 +86,7 @@ pub async fn serve(
             idle_timeout: limits.idle_timeout,
             stopped: stopped.clone(),
         };
-        connections.spawn(async move {
-            connection.run(stream, peer).await;
-            drop(slot);
-        });
+        connections.spawn(connection.run(stream, peer, Seat::new(slot)));
     }
     drop(listener);
     stop.send_replace(true);
@@ -146,13 +145,14 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self, stream: TcpStream, peer: SocketAddr) {
+    /// The seat is free once the connection has ended, and what it became.
+    async fn run(mut self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, %peer, "the connection ended before it began");
             return;
         }
         let (io, written) = Metered::new(stream);
-        let service = TowerToHyperService::new(self.router);
+        let service = Seated::new(TowerToHyperService::new(self.router), seat);
         let mut served = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut idle = pin!(sleep(self.idle_timeout));
         let mut seen = written.bytes();

@@ -1,7 +1,7 @@
 //! Walks a store and names the first thing that isn't as it must be.
 //!
-//! Checked, in this order: every stream's sequences, links and contents against its chain, and its
-//! end against its entity row; every event's readability by this build; every snapshot's place
+//! Checked, in this order: every stream's sequences, links and contents against its chain, that
+//! nothing follows a tombstone, and its end against its entity row; every event's readability by this build; every snapshot's place
 //! in its stream, its bytes and its digest against a full replay; positions without gaps and the
 //! chain over commit batches. What this can't show is in docs/semantics.md: a journal that was cut
 //! off and rewritten as a whole is consistent in itself.
@@ -214,12 +214,18 @@ async fn verify_stream(
         )));
     }
     let mut head = StreamHead::genesis(&row.key);
+    let mut is_ended = false;
     loop {
         let events = store.read_stream(&row.key, head.sequence, PAGE).await.map_err(named)?;
         if events.is_empty() {
             break;
         }
         for event in &events {
+            if is_ended {
+                let sequence = event.record.sequence;
+                return Err(fault(format!("event {sequence}: it follows a tombstone")));
+            }
+            is_ended = &*event.record.body.event_type == TOMBSTONE;
             head = invariants::check_link(head, &event.record).map_err(|f| fault(f.to_string()))?;
             replay
                 .apply(event)

@@ -16,7 +16,10 @@ use super::rows::{
 };
 use super::{Appender, Db, SqlStore, postgres, rows};
 use crate::error::StoreError;
-use crate::store::{BatchRow, CommandRecord, EntityRow, Journal, Refusal, Unit, UnitOutcome};
+use crate::store::{
+    BatchRow, CommandRecord, EntityRow, Journal, JournalPiece, JournalRead, Refusal, Unit,
+    UnitOutcome,
+};
 
 #[async_trait]
 impl Journal for SqlStore {
@@ -88,6 +91,10 @@ impl Journal for SqlStore {
                 .await
         })?;
         found.into_iter().map(rows::journal_event).collect()
+    }
+
+    async fn follow(&self, read: &JournalRead) -> Result<JournalPiece, StoreError> {
+        self.piece(read).await
     }
 
     async fn command(

@@ -8,6 +8,7 @@ mod commands;
 mod db;
 mod dead_letters;
 mod directory;
+mod following;
 mod journal;
 mod leases;
 mod migrations;

@@ -49,6 +49,25 @@ pub(super) type JournalTuple = (
     String,
 );
 
+/// [`JournalTuple`], where the entity may be missing, and the stream's id.
+pub(super) type FollowedTuple = (
+    i64,
+    i64,
+    String,
+    String,
+    i64,
+    Vec<u8>,
+    Vec<u8>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Vec<u8>,
+    Vec<u8>,
+    Option<String>,
+    Vec<u8>,
+);
+
 pub(super) const ENTITY_COLUMNS: &str =
     "stream, tenant, kind, id, sequence, hash, epoch, wake_at, owes";
 
@@ -120,12 +139,17 @@ pub(super) fn event(key: StreamKey, row: EventTuple) -> Result<StoredEvent, Stor
     Ok(StoredEvent { position: Position::from_i64(row.0), key, record })
 }
 
-pub(super) fn journal_event(row: JournalTuple) -> Result<StoredEvent, StoreError> {
-    let parts: Vec<&str> = row.13.split('/').collect();
+/// A stream's name, as tenant/kind/id.
+pub(super) fn named(name: &str) -> Result<StreamKey, StoreError> {
+    let parts: Vec<&str> = name.split('/').collect();
     let [tenant, kind, id] = parts[..] else {
         return Err(unreadable("entities", "a stream's name does not have three parts"));
     };
-    let key = key_of("entities", tenant, kind, id)?;
+    key_of("entities", tenant, kind, id)
+}
+
+pub(super) fn journal_event(row: JournalTuple) -> Result<StoredEvent, StoreError> {
+    let key = named(&row.13)?;
     event(
         key,
         (

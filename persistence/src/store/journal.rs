@@ -6,6 +6,7 @@ use coppice_core::{
     StreamHead, StreamId, StreamKey, TenantId, Timestamp,
 };
 
+use super::following::{JournalPiece, JournalRead};
 use crate::error::StoreError;
 
 /// So many command records in a row that were decided too late end a [`Journal::drop_commands`].
@@ -153,6 +154,10 @@ pub trait Journal: Send + Sync {
         after: Position,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// A piece of the journal for somebody who follows it. An event that can't be read stands among
+    /// the others as one, so that it stops nobody whose it isn't.
+    async fn follow(&self, read: &JournalRead) -> Result<JournalPiece, StoreError>;
 
     /// The record of a command of this stream.
     async fn command(

@@ -52,7 +52,7 @@ async fn served() -> (World, String) {
         limits: RequestLimits::from(&config.server),
         rates: coppice_server::rates::Rates::new(&config.rates),
         journal: None,
-        streams: coppice_server::streams::Streams::new(1, std::time::Duration::from_secs(15)),
+        streams: coppice_server::streams::Streams::from(&config.server),
         inspector: None,
         eraser: Some(world.node.eraser()),
     };

@@ -40,7 +40,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let clock = Arc::new(VirtualClock::default());
     let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
-        feed: Feed::new(store.clone()),
+        feed: Feed::new(store.clone(), &options),
         store,
         writer: handle,
         lease,

@@ -1,15 +1,16 @@
 //! Walking an archive, and holding it against the database that it was taken from.
 //!
-//! **Shown:** every event has its content's hash and continues its stream from the first; every
-//! batch has the hash of its events and continues the one before it; files follow each other
-//! without a gap; every event reads in this build. Against the database: each archived batch is
-//! there with the same hash, which covers everything before it, so the chain goes on from the files
+//! **Shown:** every event has its content's hash and continues its stream from the first, and none
+//! follows a tombstone; every batch has the hash of its events and continues the one before it;
+//! files follow each other without a gap; every event reads in this build. Against the database:
+//! each archived batch is there with the same hash, which covers everything before it, so the chain goes on from the files
 //! into the database; a database that was cut off before the archive's end, or rewritten as a whole,
 //! is found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use coppice_core::envelope::TOMBSTONE;
 use coppice_core::{Hash, Position, StoredEvent, StreamHead, StreamId, invariants};
 use coppice_persistence::chain::batch_hash;
 use coppice_persistence::{BatchRow, Journal};
@@ -45,6 +46,7 @@ pub async fn check(
     let mut walk = Walk {
         kinds,
         heads: HashMap::new(),
+        ended: HashSet::new(),
         checked: Checked {
             files: 0,
             events: 0,
@@ -76,6 +78,8 @@ struct Walk<'a> {
     kinds: &'a Kinds,
     /// Where each stream stands. Some hundred bytes for each entity with an archived event.
     heads: HashMap<StreamId, StreamHead>,
+    /// Streams that have come to their tombstone.
+    ended: HashSet<StreamId>,
     checked: Checked,
     /// Batches that the database has not been asked for.
     uncompared: Vec<BatchRow>,
@@ -154,6 +158,13 @@ impl Walk<'_> {
         let StoredEvent { position, key, record } = &event;
         if *position != at {
             return Err(lines.fault(&format!("position {position} stands where {at} belongs")));
+        }
+        if self.ended.contains(&key.stream()) {
+            let what = format!("stream {key}: event {} follows a tombstone", record.sequence);
+            return Err(lines.fault(&what));
+        }
+        if &*record.body.event_type == TOMBSTONE {
+            self.ended.insert(key.stream());
         }
         let head = self.heads.entry(key.stream()).or_insert_with(|| StreamHead::genesis(key));
         *head = invariants::check_link(*head, record)

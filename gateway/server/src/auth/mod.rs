@@ -1,6 +1,7 @@
 //! Who calls: bearer API keys, looked up by prefix and believed for a while.
 //!
-//! **Invariants:** a key's text is never kept, only its SHA-256; every candidate row is compared in
+//! **Invariants:** a key's text is never kept, only its SHA-256 (but by a stream, in memory, for as
+//! long as its caller follows); every candidate row is compared in
 //! constant time; once [`Auth::revoke`] has returned, this process refuses the key in every request
 //! that arrives, even where a look-up was under way. Another process learns of it within the
 //! cache's TTL.
@@ -9,6 +10,7 @@
 
 mod cache;
 mod key;
+mod lapse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use coppice_persistence::{ApiKeyRow, Directory, StoreError};
 use coppice_runtime::Clock;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
@@ -121,6 +123,8 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     cache: Cache,
     lookups: Semaphore,
+    /// Counts what was taken back, for whoever stays.
+    revocations: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Auth {
@@ -142,6 +146,7 @@ impl Auth {
                 config.cache_entries_max,
             ),
             lookups: Semaphore::new(config.lookups_max),
+            revocations: watch::Sender::new(0),
         }
     }
 
@@ -177,6 +182,7 @@ impl Auth {
     pub async fn revoke(&self, tenant: &TenantId, id: Uuid) -> Result<bool, StoreError> {
         let revoked = self.directory.revoke_api_key(tenant, id, self.clock.now()).await;
         self.cache.forget(id);
+        self.revocations.send_modify(|count| *count += 1);
         revoked
     }
 

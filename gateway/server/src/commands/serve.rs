@@ -186,14 +186,10 @@ fn app(node: &Node, config: &Config) -> App {
         limits: RequestLimits::from(&config.server),
         rates: Rates::new(&config.rates),
         journal: Some(node.journal()),
-        streams: streams(&config.server),
+        streams: Streams::from(&config.server),
         inspector: Some(node.inspector()),
         eraser: Some(node.eraser()),
     }
-}
-
-fn streams(config: &ServerConfig) -> Streams {
-    Streams::new(config.streams_max, Duration::from_millis(config.stream_heartbeat_ms))
 }
 
 fn say(line: &str) -> Result<(), ServeError> {

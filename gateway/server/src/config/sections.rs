@@ -61,6 +61,10 @@ pub struct ServerConfig {
     pub idle_timeout_ms: u64,
     /// Streams of events at the same time.
     pub streams_max: u32,
+    /// Streams of one tenant at the same time.
+    pub streams_per_tenant_max: u32,
+    /// How often it is looked whether a stream's caller would still be let in.
+    pub stream_recheck_ms: u64,
     /// How often a stream without events says that it is alive.
     pub stream_heartbeat_ms: u64,
     /// How long requests under way may take to finish at shutdown.
@@ -155,6 +159,10 @@ pub struct RuntimeConfig {
     pub crash_window_s: u64,
     /// How long the node waits for an entity to take a message of its own.
     pub delivery_patience_ms: u64,
+    /// Followers of the journal that catch up from it at the same time.
+    pub catch_ups_max: usize,
+    /// Bytes of events that a follower takes at once.
+    pub catch_up_bytes_max: usize,
     /// Slices of all entities that can have an owner each.
     pub shards: u16,
     /// Keys of personal data in memory.

@@ -3,8 +3,10 @@
 //! Both are the same follower of the same feed. A server-sent event's id is its position in the
 //! journal, so that a client that reconnects goes on behind the last one that it has seen
 //! (`Last-Event-ID`, which its library sends by itself); over a WebSocket it asks with `after`.
+//!
+//! **Invariant:** a stream that the node ends says why: a key that was revoked or has expired, an
+//! event that can't be read, by its position, a store that is away, the node's own end.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +18,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use coppice_api::codes;
-use coppice_core::{Position, StoredEvent};
-use coppice_persistence::StoreError;
-use coppice_runtime::{Follower, Scope as Follows};
+use coppice_api::journal::StreamEnd;
+use coppice_core::{Position, StoredEvent, TenantId};
+use coppice_runtime::{FollowError, Follower, Scope as Follows};
 use futures_util::stream;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::entities;
 use super::journal::{Reading, unreadable, view};
@@ -29,7 +31,9 @@ use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::problem::Fault;
 use crate::query::Query;
-use crate::streams::{Place, Turn};
+use crate::seat::Seat;
+use crate::state::AppState;
+use crate::streams::{Full, Place, Turn};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -39,10 +43,18 @@ const MESSAGE_BYTES_MAX: usize = 1_024;
 /// How long a client may take to hear that its stream ends.
 const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 
+/// The type of the server-sent event that is the last one, and says why.
+const ENDED: &str = "coppice.stream-ended.v1";
+
+/// The longest reason that fits into the frame that closes a WebSocket.
+const REASON_BYTES_MAX: usize = 123;
+
 /// A stream that has its place and its follower.
 struct Following {
     follower: Follower,
     place: Place,
+    /// Of the connection, which a WebSocket outlives.
+    _seat: Option<Seat>,
 }
 
 /// `GET /v1/events`
@@ -85,12 +97,27 @@ async fn follow(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<F
         Some(last) => Some(position(last)?),
         None => query.place(2)?,
     };
-    let Some(place) = state.app.streams.place() else {
-        return Err(Fault::new(codes::STREAMS_FULL, "the node has as many streams as it may"));
-    };
+    let place = place(&state.app, parts, &principal.tenant)?;
     let scope = Follows { tenant: principal.tenant.clone(), kind, id };
     let follower = state.journal.feed.follow(scope, after.map(Position)).await;
-    Ok(Following { follower: follower.map_err(|error| unreadable(&error))?, place })
+    let follower = follower.map_err(|error| unreadable(&error))?;
+    Ok(Following { follower, place, _seat: parts.extensions.get().cloned() })
+}
+
+/// A place that is the caller's for as long as it would be let in.
+fn place(app: &AppState, parts: &Parts, tenant: &TenantId) -> Result<Place, Fault> {
+    let (caller, headers) = (Arc::clone(app), parts.headers.clone());
+    let lapse = async move {
+        let every = caller.streams.recheck();
+        caller.auth.lapse(&headers, Scope::EntitiesRead, every).await.into()
+    };
+    app.streams.place(tenant, Box::pin(lapse)).map_err(|full| {
+        let detail = match full {
+            Full::Node => "the node has as many streams as it may",
+            Full::Tenant => "the tenant has as many streams as one tenant may",
+        };
+        Fault::new(codes::STREAMS_FULL, detail)
+    })
 }
 
 fn position(last: &HeaderValue) -> Result<u64, Fault> {
@@ -100,7 +127,60 @@ fn position(last: &HeaderValue) -> Result<u64, Fault> {
     number.ok_or_else(malformed)
 }
 
-type Turned = Turn<Result<Vec<Arc<StoredEvent>>, StoreError>>;
+/// Why a stream ends, for the client.
+struct End {
+    fault: Fault,
+    /// The event that it can't go on with.
+    position: Option<Position>,
+    /// What a WebSocket is closed with.
+    close: u16,
+}
+
+impl End {
+    fn of(error: &FollowError) -> Self {
+        match error {
+            FollowError::Store(error) => {
+                let (fault, close) = (unreadable(error), close_code::AGAIN);
+                Self { fault, position: None, close }
+            }
+            FollowError::Unreadable(event) => {
+                Self::at(event.position, format!("{event}; follow from after={}", event.position))
+            }
+        }
+    }
+
+    fn at(position: Position, detail: String) -> Self {
+        let fault = Fault::new(codes::JOURNAL_DAMAGED, detail);
+        Self { fault, position: Some(position), close: close_code::ERROR }
+    }
+
+    fn lapsed(fault: Fault) -> Self {
+        Self { fault, position: None, close: close_code::POLICY }
+    }
+
+    fn closing() -> Self {
+        let fault = Fault::new(codes::SHUTTING_DOWN, "the node stops; reconnect to go on");
+        Self { fault, position: None, close: close_code::RESTART }
+    }
+
+    fn told(&self) -> String {
+        let (code, detail) = (self.fault.code().code.to_owned(), self.fault.detail().to_owned());
+        debug!(code, detail, "a stream of events ends");
+        let end = StreamEnd { code, detail, position: self.position.map(|place| place.0) };
+        // Strings and numbers always serialize.
+        serde_json::to_string(&end).unwrap_or_default()
+    }
+
+    fn reason(&self) -> String {
+        let mut reason = format!("{}: {}", self.fault.code().code, self.fault.detail());
+        while reason.len() > REASON_BYTES_MAX {
+            reason.pop();
+        }
+        reason
+    }
+}
+
+type Turned = Turn<Result<Vec<Arc<StoredEvent>>, FollowError>>;
 
 impl Following {
     async fn turn(&mut self) -> Turned {
@@ -111,17 +191,20 @@ impl Following {
 fn sent(following: Following) -> Response {
     let chunks = stream::unfold(Some(following), |following| async {
         let mut following = following?;
-        let (chunk, goes_on) = match following.turn().await {
+        let (mut chunk, end) = match following.turn().await {
             Turn::Next(Ok(events)) => written(&events),
-            Turn::Next(Err(error)) => {
-                warn!(%error, "a stream of events ends");
-                return None;
-            }
+            Turn::Next(Err(error)) => (String::new(), Some(End::of(&error))),
             // It also names the place, so that whoever reconnects skips what was out of scope.
-            Turn::Heartbeat => (format!("id: {}\n:\n\n", following.follower.place()), true),
-            Turn::Close => return None,
+            Turn::Heartbeat => (format!("id: {}\n:\n\n", following.follower.place()), None),
+            Turn::Close => (String::new(), Some(End::closing())),
+            Turn::Lapsed(fault) => (String::new(), Some(End::lapsed(fault))),
         };
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), goes_on.then_some(following)))
+        if let Some(end) = &end {
+            // Without an id: the last event's stays the one that the client goes on behind.
+            frame(&mut chunk, None, ENDED, &end.told());
+        }
+        let goes_on = end.is_none().then_some(following);
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), goes_on))
     });
     let mut response = Response::new(Body::from_stream(chunks));
     let headers = response.headers_mut();
@@ -130,25 +213,44 @@ fn sent(following: Following) -> Response {
     response
 }
 
-/// Events as text, and whether the stream can go on: behind one that can't be shown it can't.
-fn written(events: &[Arc<StoredEvent>]) -> (String, bool) {
+/// Events as text, and why the stream can't go on: behind one that can't be shown it can't.
+fn written(events: &[Arc<StoredEvent>]) -> (String, Option<End>) {
     let mut text = String::new();
     for event in events {
-        let Some(json) = shown(event) else { return (text, false) };
-        let (position, event_type) = (event.position, &event.record.body.event_type);
-        // Writing to a string can't fail, and JSON has no line breaks but in its own escapes.
-        let written = write!(text, "id: {position}\nevent: {event_type}\ndata: {json}\n\n");
-        debug_assert!(written.is_ok(), "a string takes every character");
+        let json = match shown(event) {
+            Ok(json) => json,
+            Err(end) => return (text, Some(*end)),
+        };
+        frame(&mut text, Some(event.position), &event.record.body.event_type, &json);
     }
-    (text, true)
+    (text, None)
 }
 
-fn shown(event: &StoredEvent) -> Option<String> {
-    let view = view(event).ok().and_then(|view| serde_json::to_string(&view).ok());
-    if view.is_none() {
-        warn!(position = event.position.0, "an event can't be shown, its stream ends");
+/// One server-sent event. A line break ends a field and cannot be escaped, so whatever lines the
+/// data has are fields of their own, which the client puts together again, and a name has one line.
+fn frame(text: &mut String, id: Option<Position>, event_type: &str, data: &str) {
+    if let Some(id) = id {
+        text.push_str(&format!("id: {id}\n"));
     }
-    view
+    text.push_str("event: ");
+    text.extend(event_type.chars().filter(|c| !c.is_control()));
+    text.push('\n');
+    for line in data.split(['\n', '\r']) {
+        text.push_str("data: ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push('\n');
+}
+
+fn shown(event: &StoredEvent) -> Result<String, Box<End>> {
+    let view = view(event).ok().and_then(|view| serde_json::to_string(&view).ok());
+    view.ok_or_else(|| {
+        let position = event.position;
+        warn!(position = position.0, "an event can't be shown, its stream ends");
+        let detail = format!("the event at position {position} is not JSON; after={position}");
+        Box::new(End::at(position, detail))
+    })
 }
 
 /// One message per event. The client's own messages are read for the protocol's sake only.
@@ -162,40 +264,76 @@ async fn talk(mut socket: WebSocket, mut following: Following) {
             },
             turned = following.turn() => turned,
         };
-        let goes_on = match turned {
+        let told = match turned {
             // One that takes nothing for as long as a heartbeat is gone or doesn't read.
-            Turn::Next(Ok(events)) => {
-                let told = following.place.turn(tell(&mut socket, &events)).await;
-                matches!(told, Turn::Next(true))
-            }
-            Turn::Next(Err(error)) => {
-                warn!(%error, "a stream of events ends");
-                return close(socket, close_code::AGAIN).await;
-            }
+            Turn::Next(Ok(events)) => following.place.turn(tell(&mut socket, &events)).await,
+            Turn::Next(Err(error)) => Turn::Next(Told::End(End::of(&error))),
             Turn::Heartbeat => {
-                let ping = socket.send(Message::Ping(Bytes::new()));
-                matches!(following.place.turn(ping).await, Turn::Next(Ok(())))
+                let ping = async {
+                    let sent = socket.send(Message::Ping(Bytes::new())).await;
+                    sent.map_or(Told::Gone, |()| Told::All)
+                };
+                following.place.turn(ping).await
             }
-            Turn::Close => return close(socket, close_code::RESTART).await,
+            Turn::Close => Turn::Close,
+            Turn::Lapsed(fault) => Turn::Lapsed(fault),
         };
-        if !goes_on {
-            return;
+        match told {
+            Turn::Next(Told::All) => {}
+            Turn::Next(Told::Gone) | Turn::Heartbeat => return,
+            Turn::Next(Told::End(end)) => return close(socket, &end).await,
+            Turn::Close => return close(socket, &End::closing()).await,
+            Turn::Lapsed(fault) => return close(socket, &End::lapsed(fault)).await,
         }
     }
 }
 
-async fn tell(socket: &mut WebSocket, events: &[Arc<StoredEvent>]) -> bool {
+/// What became of telling.
+enum Told {
+    All,
+    Gone,
+    End(End),
+}
+
+async fn tell(socket: &mut WebSocket, events: &[Arc<StoredEvent>]) -> Told {
     for event in events {
-        let Some(json) = shown(event) else { return false };
+        let json = match shown(event) {
+            Ok(json) => json,
+            Err(end) => return Told::End(*end),
+        };
         if socket.send(Message::Text(Utf8Bytes::from(json))).await.is_err() {
-            return false;
+            return Told::Gone;
         }
     }
-    true
+    Told::All
 }
 
-async fn close(mut socket: WebSocket, code: u16) {
-    let frame = axum::extract::ws::CloseFrame { code, reason: Utf8Bytes::default() };
+async fn close(mut socket: WebSocket, end: &End) {
+    let reason = Utf8Bytes::from(end.reason());
+    let frame = axum::extract::ws::CloseFrame { code: end.close, reason };
     // Whoever is gone already needs no goodbye.
     drop(timeout(GOODBYE_WITHIN, socket.send(Message::Close(Some(frame)))).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_stays_one_whatever_its_data_and_name_are() {
+        let mut text = String::new();
+        frame(&mut text, Some(Position(7)), "a.b\nid: 9\r.v1", "{\n\"n\":\r\n1}");
+        let expected = "id: 7\nevent: a.bid: 9.v1\ndata: {\ndata: \"n\":\ndata: \ndata: 1}\n\n";
+        assert_eq!(text, expected);
+        let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        let json: serde_json::Value = serde_json::from_str(&data.join("\n")).unwrap();
+        assert_eq!(json["n"], 1);
+    }
+
+    #[test]
+    fn a_reason_fits_into_the_frame_that_closes() {
+        let end = End::at(Position(1), "é".repeat(200));
+        assert!(end.reason().len() <= REASON_BYTES_MAX);
+        assert!(end.reason().starts_with("journal_damaged: é"));
+    }
 }

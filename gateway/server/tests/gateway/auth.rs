@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use coppice_core::{TenantId, Timestamp};
 use coppice_runtime::{Clock, SystemClock};
-use coppice_server::auth::Scope;
+use coppice_server::auth::{AuthError, Invalid, Scope};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -207,4 +207,52 @@ async fn look_ups_that_queue_too_long_are_given_up() {
         _ = stuck => panic!("the first look-up has no permit"),
         reply = queued => { reply.not_applied(503, "deadline_exceeded"); }
     }
+}
+
+/// What a stream waits for: the end of its caller's standing.
+#[tokio::test]
+async fn whoever_stays_is_told_at_once_that_the_key_was_revoked_and_soon_that_it_has_expired() {
+    const OFTEN: Duration = Duration::from_millis(20);
+    const SELDOM: Duration = Duration::from_secs(3_600);
+    let gateway = gateway();
+    let auth = &gateway.state.auth;
+    let headers = |key: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+        headers
+    };
+    let (known, other) = (headers(KEY), headers(OTHER));
+    let mut staying = std::pin::pin!(auth.lapse(&known, Scope::EntitiesRead, SELDOM));
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut staying).await;
+    assert!(waits.is_err(), "it stays while nothing happens");
+    let key = row(KEY, "*");
+    assert!(auth.revoke(&key.tenant, key.id).await.unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(30), staying).await.unwrap();
+    assert!(matches!(ended, AuthError::Invalid(Invalid::Revoked)), "{ended:?}");
+
+    let mut expiring = row(OTHER, "*");
+    let soon = SystemClock.now().saturating_add_micros(200_000);
+    expiring.expires_at = Some(soon);
+    gateway.directory.add(expiring);
+    let ended = auth.lapse(&other, Scope::EntitiesRead, OFTEN).await;
+    assert!(matches!(ended, AuthError::Invalid(Invalid::Expired)), "{ended:?}");
+    assert!(SystemClock.now() >= soon);
+}
+
+#[tokio::test]
+async fn whoever_stays_stays_while_the_keys_can_not_be_read() {
+    let gateway = gateway();
+    *gateway.directory.failing.lock() = true;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, format!("Bearer {KEY}").parse().unwrap());
+    let often = Duration::from_millis(5);
+    let staying = gateway.state.auth.lapse(&headers, Scope::EntitiesRead, often);
+    let mut staying = std::pin::pin!(staying);
+    let waits = tokio::time::timeout(Duration::from_millis(100), &mut staying).await;
+    assert!(waits.is_err());
+    assert!(gateway.directory.lookups() > 1, "it asks again");
+    *gateway.directory.failing.lock() = false;
+    let lacking = gateway.state.auth.lapse(&headers, Scope::EntitiesRead, often);
+    let waits = tokio::time::timeout(Duration::from_millis(50), lacking).await;
+    assert!(waits.is_err(), "the key is good");
 }

@@ -208,7 +208,7 @@ pub fn gateway_with(config: &Config) -> Gateway {
         limits: RequestLimits::from(&config.server),
         rates: Rates::new(&config.rates),
         journal: None,
-        streams: Streams::new(1, std::time::Duration::from_secs(15)),
+        streams: Streams::from(&config.server),
         inspector: None,
         eraser: None,
     });

@@ -8,7 +8,8 @@ use coppice_core::{
     Timestamp,
 };
 use coppice_persistence::{
-    BatchRow, CommandRecord, EntityRow, Journal, LATER_RECORDS_MAX, StoreError, Unit, UnitOutcome,
+    BatchRow, CommandRecord, EntityRow, EventScope, Journal, JournalPiece, JournalRead,
+    LATER_RECORDS_MAX, StoreError, Unit, UnitOutcome,
 };
 use coppice_runtime::task::spawn;
 
@@ -57,6 +58,11 @@ impl Journal for MemoryStore {
         self.faults.pass(Point::ReadJournal, "reading the journal").await?;
         let database = self.database.lock();
         Ok(database.events.iter().skip(index(after.0)).take(limit).cloned().collect())
+    }
+
+    async fn follow(&self, read: &JournalRead) -> Result<JournalPiece, StoreError> {
+        self.faults.pass(Point::ReadJournal, "following the journal").await?;
+        Ok(self.database.lock().piece(read))
     }
 
     async fn command(
@@ -172,6 +178,28 @@ impl MemoryStore {
 }
 
 impl Database {
+    fn piece(&self, read: &JournalRead) -> JournalPiece {
+        let end = self.events.last().map_or(Position(0), |event| event.position);
+        let of_stream = read.scope.as_ref().is_none_or(|scope| scope.stream().is_some());
+        let until = if of_stream { end } else { end.min(Position(read.after.0 + read.span)) };
+        let mut piece = JournalPiece { events: Vec::new(), place: read.after.max(until), end };
+        let mut bytes = 0;
+        for event in self.events.iter().skip(index(read.after.0)) {
+            let of_scope = |scope: &EventScope| scope.holds(&event.key);
+            if event.position > until || !read.scope.as_ref().is_none_or(of_scope) {
+                continue;
+            }
+            bytes += event.record.body.payload.len() as u64;
+            let is_full = piece.events.len() == read.events_max || bytes > read.bytes_max;
+            if is_full && let Some(Ok(last)) = piece.events.last() {
+                piece.place = last.position;
+                break;
+            }
+            piece.events.push(Ok(event.clone()));
+        }
+        piece
+    }
+
     pub(super) fn row(&self, stream: StreamId) -> Option<&EntityRow> {
         self.streams.get(&stream).and_then(|stream| stream.row.as_ref())
     }
