@@ -113,6 +113,7 @@ macro_rules! suites {
                 a_letter_is_put_once
                 a_letter_reads_back_as_it_was
                 a_removed_letter_may_come_again
+                a_former_owner_removes_no_letter
                 kinds_and_reasons_come_back
                 letters_are_apart_by_tenant
                 letters_are_paged_in_order_of_arrival

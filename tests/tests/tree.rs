@@ -41,6 +41,35 @@ async fn a_writer_that_crashes_is_started_again_and_nothing_is_lost_or_doubled()
     }
 }
 
+/// Whoever read it before the commit ended would go on from what was.
+#[tokio::test(start_paused = true)]
+async fn nobody_reads_an_entity_while_a_commit_outlives_its_writer() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    caller.add("x", 1, None).await.unwrap();
+    let hold = store.faults().hold(Point::BeforeAppend, Times::Next(1));
+    let adder = caller.clone();
+    let adding = spawn(async move { adder.add("x", 2, None).await });
+    hold.reached(1).await;
+    let writer = node.supervisor().child("writer").await.unwrap().unwrap();
+    writer.cell().unwrap().kill();
+    assert_eq!(adding.await.unwrap(), Err(Failure::TimedOut));
+    for _ in 0..10 {
+        let read = tokio::time::timeout(Duration::from_millis(200), caller.read("x")).await;
+        assert!(!matches!(read, Ok(Ok(_))), "{read:?} while a commit is under way");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    hold.release();
+    let view = loop {
+        match caller.read("x").await {
+            Err(Failure::ShuttingDown) => tokio::time::sleep(Duration::from_millis(1)).await,
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(value(&view.state), 3);
+    assert_eq!(value(&caller.add("x", 4, None).await.unwrap().reply), 7);
+}
+
 #[tokio::test(start_paused = true)]
 async fn parts_that_fall_too_often_end_the_node_and_it_says_why() {
     let store = MemoryStore::default();

@@ -5,9 +5,13 @@
 //! never refuses another that it isn't linked with; a commit whose answer was lost is handed in
 //! again, which the store answers without writing twice, before anybody is told anything.
 //!
-//! The writer's task is never cancelled in the middle of a commit: it ends between batches.
+//! A writer may fall in the middle of a commit, and the commit not with it: the store works on it
+//! still. So it runs as a task of its own, until the store has said what became of it, and the next
+//! writer, with all that stands on it, begins only then ([`WriterHandle::landed`]). Whoever reads an
+//! entity after that reads everything that was ever handed to the store.
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,11 +20,13 @@ use coppice_persistence::{Refusal, Snapshot, Store, StoreError, Unit, UnitOutcom
 use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
 use crate::batch::{self, Batch};
 use crate::link::LinkGroup;
 use crate::options::RuntimeOptions;
+use crate::task;
 use crate::ticket::{Fall, Ticket};
 
 /// Counts since the start; readers compute rates.
@@ -44,6 +50,10 @@ struct Intake {
     /// Set under the lock of the tickets: none joins them after.
     closed: AtomicBool,
     bell: Notify,
+    /// Held while a commit is under way, also beyond the life of its writer.
+    flight: Arc<tokio::sync::Mutex<()>>,
+    /// Ends the commit under way; only where the node itself has ended.
+    abort: Mutex<Option<AbortHandle>>,
     running: AtomicBool,
     degraded: AtomicBool,
     counters: WriterCounters,
@@ -94,6 +104,9 @@ impl WriterHandle {
             self.intake.closed.store(true, Ordering::Relaxed);
             std::mem::take(&mut *waiting)
         };
+        if let Some(flight) = self.intake.abort.lock().take() {
+            flight.abort();
+        }
         // Not under the lock: each tells its entity.
         drop(left);
     }
@@ -134,6 +147,13 @@ impl WriterHandle {
             counters.committed.load(Ordering::Acquire) + counters.fallen.load(Ordering::Acquire);
         let submitted = counters.submitted.load(Ordering::Acquire);
         (submitted <= ended).then_some(submitted)
+    }
+
+    /// Waits until the store has said what became of the last commit, though its writer is gone.
+    /// Whoever follows the journal is told to look, for nobody else will say so.
+    pub(crate) async fn landed(&self) {
+        drop(self.intake.flight.lock().await);
+        self.intake.commits.send_modify(|count| *count += 1);
     }
 
     /// Whether a writer is there.
@@ -264,8 +284,8 @@ impl Writer {
     }
 
     async fn commit(&mut self, batch: Batch) {
-        let outcomes = self.append(&batch.units).await;
         let Batch { tickets, units, unit_of, snapshots } = batch;
+        let (units, outcomes) = self.append(units).await;
         let falls: Vec<Option<Fall>> = tickets
             .iter()
             .zip(&unit_of)
@@ -308,17 +328,50 @@ impl Writer {
     }
 
     /// Appends until the store says what became of it.
-    async fn append(&self, units: &[Unit]) -> Result<Vec<UnitOutcome>, Fall> {
+    async fn append(&self, units: Vec<Unit>) -> (Vec<Unit>, Appended) {
         if units.is_empty() {
-            return Ok(Vec::new());
+            return (units, Ok(Vec::new()));
         }
-        let mut wait = self.options.store_retry_first;
+        let (first, max) = (self.options.store_retry_first, self.options.store_retry_max);
+        let (intake, store) = (Arc::clone(&self.intake), Arc::clone(&self.store));
+        let flight = Arc::clone(&self.intake.flight).lock_owned().await;
+        let landing = task::spawn(async move {
+            let _flight = flight;
+            let appended = intake.append(store.as_ref(), &units, first, max).await;
+            (units, appended)
+        });
+        *self.intake.abort.lock() = Some(landing.abort_handle());
+        if self.intake.closed.load(Ordering::Relaxed) {
+            landing.abort();
+        }
+        match landing.await {
+            Ok(landed) => landed,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The node has ended: nobody is told anything.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+type Appended = Result<Vec<UnitOutcome>, Fall>;
+
+impl Intake {
+    async fn append(
+        &self,
+        store: &dyn Store,
+        units: &[Unit],
+        retry_first: Duration,
+        retry_max: Duration,
+    ) -> Appended {
+        let mut wait = retry_first;
         // Once a try has had no answer, what a later one says of itself doesn't speak for it.
         let mut unsure = false;
         loop {
-            let error = match self.store.append(units).await {
+            let error = match store.append(units).await {
                 Ok(outcomes) => {
-                    self.intake.degraded.store(false, Ordering::Relaxed);
+                    self.degraded.store(false, Ordering::Relaxed);
                     return Ok(outcomes);
                 }
                 Err(error) => error,
@@ -334,11 +387,11 @@ impl Writer {
                 }
                 error => {
                     unsure = true;
-                    self.intake.degraded.store(true, Ordering::Relaxed);
-                    self.intake.counters.store_retries.fetch_add(1, Ordering::Relaxed);
+                    self.degraded.store(true, Ordering::Relaxed);
+                    self.counters.store_retries.fetch_add(1, Ordering::Relaxed);
                     report(&error, wait);
                     tokio::time::sleep(wait).await;
-                    wait = next_wait(wait, self.options.store_retry_max);
+                    wait = next_wait(wait, retry_max);
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Messages out of delivery, in the journal's database: they are no cache of anything.
 
 use async_trait::async_trait;
-use coppice_core::{TenantId, Timestamp};
+use coppice_core::{Epoch, ShardId, TenantId, Timestamp};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::db::{limit_of, reading, writing};
+use super::db::{Db, limit_of, reading, writing};
 use super::{SqlStore, rows};
 use crate::error::StoreError;
 use crate::store::{DeadLetter, DeadLetters, LetterKind, LetterReason};
@@ -93,11 +93,28 @@ impl DeadLetters for SqlStore {
         found.into_iter().map(letter).collect()
     }
 
-    async fn remove_dead_letter(&self, id: Uuid) -> Result<bool, StoreError> {
-        let text = "DELETE FROM dead_letters WHERE id = $1";
+    async fn remove_dead_letter(
+        &self,
+        id: Uuid,
+        shard: ShardId,
+        epoch: Epoch,
+    ) -> Result<bool, StoreError> {
+        // PostgreSQL waits for a claim that is under way, and a claim for this.
+        let text = match &self.journal {
+            Db::Sqlite { .. } => {
+                "DELETE FROM dead_letters WHERE id = $1 \
+                 AND EXISTS (SELECT 1 FROM shards WHERE shard = $2 AND epoch = $3)"
+            }
+            Db::Postgres(_) => {
+                "WITH owned AS (SELECT 1 FROM shards WHERE shard = $2 AND epoch = $3 FOR SHARE) \
+                 DELETE FROM dead_letters WHERE id = $1 AND EXISTS (SELECT 1 FROM owned)"
+            }
+        };
         writing!(&self.journal, "removing a dead letter", pool => {
             sqlx::query(text)
                 .bind(id.as_bytes().as_slice())
+                .bind(i64::from(shard.0))
+                .bind(epoch.to_i64())
                 .execute(pool)
                 .await
                 .map(|result| result.rows_affected() > 0)

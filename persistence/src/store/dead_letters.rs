@@ -1,7 +1,7 @@
 //! Messages that are out of delivery until a person or a rule decides about them.
 
 use async_trait::async_trait;
-use coppice_core::{StreamKey, TenantId, Timestamp};
+use coppice_core::{Epoch, ShardId, StreamKey, TenantId, Timestamp};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -128,8 +128,14 @@ pub trait DeadLetters: Send + Sync {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Takes a letter away; false where it isn't there.
-    async fn remove_dead_letter(&self, id: Uuid) -> Result<bool, StoreError>;
+    /// Takes a letter away for the owner of its shard; false, and nothing changed, where it isn't
+    /// there or the shard is at another epoch. An owner that comes after never reads it.
+    async fn remove_dead_letter(
+        &self,
+        id: Uuid,
+        shard: ShardId,
+        epoch: Epoch,
+    ) -> Result<bool, StoreError>;
 }
 
 #[cfg(test)]

@@ -103,17 +103,30 @@ impl Board {
 
 /// What a node's own parts went through while it lived.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shocks(Arc<(AtomicU64, AtomicBool)>);
+pub(crate) struct Shocks(Arc<Shocked>);
+
+#[derive(Debug, Default)]
+struct Shocked {
+    count: AtomicU64,
+    shaken: AtomicBool,
+    falling: AtomicBool,
+}
 
 impl Shocks {
     /// How often its writer has fallen.
     pub(crate) fn count(&self) -> u64 {
-        self.0.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether its writer has fallen and its tree is not known to be whole again: parts from before
+    /// and after may both be seen to act.
+    pub(crate) fn is_falling(&self) -> bool {
+        self.0.falling.load(Ordering::Relaxed)
     }
 
     /// Whether its parts may have been started again at any time since.
     pub(crate) fn is_shaken(&self) -> bool {
-        self.0.1.load(Ordering::Relaxed)
+        self.0.shaken.load(Ordering::Relaxed)
     }
 }
 
@@ -284,14 +297,10 @@ impl Nodes {
         let writer = life.node.supervisor().child("writer").await;
         let Some(cell) = writer.ok().flatten().and_then(|writer| writer.cell()) else { return };
         self.sim.note(format_args!("node {} loses its writer", life.number));
-        life.shocks.0.0.fetch_add(1, Ordering::Relaxed);
+        life.shocks.0.count.fetch_add(1, Ordering::Relaxed);
+        life.shocks.0.falling.store(true, Ordering::Relaxed);
         self.sim.upheaval();
         cell.kill();
-    }
-
-    /// Whether the owner's writer has fallen.
-    pub(crate) fn lost_writer(&self) -> bool {
-        self.lives[self.owner].as_ref().is_some_and(|life| life.shocks.count() > 0)
     }
 
     /// Waits until the owner's tree is whole again.
@@ -306,6 +315,7 @@ impl Nodes {
             sleep(Duration::from_millis(1)).await;
         }
         // What its parts do from now on is done under no excuse.
+        life.shocks.0.falling.store(false, Ordering::Relaxed);
         self.sim.upheaval();
         self.sim.note(format_args!("node {} is whole again", life.number));
     }
@@ -313,7 +323,7 @@ impl Nodes {
     /// Nobody waits for the owner's tree to be whole: its parts may be started again at any time.
     pub(crate) fn shake(&self) {
         let Some(life) = &self.lives[self.owner] else { return };
-        life.shocks.0.1.store(true, Ordering::Relaxed);
+        life.shocks.0.shaken.store(true, Ordering::Relaxed);
     }
 
     /// Ends the node in a place at once, as a crash of its process does.

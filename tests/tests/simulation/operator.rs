@@ -68,15 +68,11 @@ impl Operator {
         let replays = self.random.chance(700);
         let what = if replays { "replays" } else { "discards" };
         self.sim.note(format_args!("node {node} {what} {kind:?} {name} of {key}"));
-        let upheavals = self.sim.upheavals();
         let done = match replays {
             true => self.replay(door, letter).await,
             false => self.discard(door, letter).await,
         };
         self.sim.note(format_args!("the operator hears {done:?}"));
-        if self.sim.upheavals() > upheavals {
-            self.sim.tear();
-        }
         let Some(Err(OfficeError::NotTaken(failure))) = &done else { return };
         let is_wrong = matches!(
             failure,

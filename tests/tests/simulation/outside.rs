@@ -160,7 +160,7 @@ impl Bell {
         let undisturbed = |call: &&Call| call.node == self.node && call.upheavals == upheavals;
         let known = |call: &&Call| matches!(call.end, None | Some(End::Heard | End::Refused));
         let again = earlier.iter().filter(undisturbed).filter(known).count();
-        if !self.shocks.is_shaken() && again > replays {
+        if !self.shocks.is_shaken() && !self.shocks.is_falling() && again > replays {
             return Err(format!("{key} is called again by the node that has or awaits its answer"));
         }
         Ok(())

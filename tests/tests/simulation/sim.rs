@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use coppice_core::{Sequence, StreamKey, Timestamp};
 use coppice_persistence::{Refusal, StreamAppend, Unit, UnitOutcome};
@@ -51,7 +51,6 @@ pub(crate) struct Sim {
     /// Changes of ownership and ends of nodes: what excuses that something is done again.
     upheavals: AtomicU64,
     /// Whether a letter may have been taken away behind the back of a new owner.
-    torn: AtomicBool,
     started: Instant,
     trace: Mutex<Trace>,
     books: Mutex<Books>,
@@ -67,7 +66,6 @@ impl Sim {
             database: MemoryStore::new(Arc::new(clock.clone())),
             clock,
             upheavals: AtomicU64::new(0),
-            torn: AtomicBool::new(false),
             started: Instant::now(),
             trace: Mutex::new(Trace::new(keeps_lines)),
             books: Mutex::default(),
@@ -115,14 +113,6 @@ impl Sim {
 
     pub(crate) fn upheaval(&self) {
         self.upheavals.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn tear(&self) {
-        self.torn.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_torn(&self) -> bool {
-        self.torn.load(Ordering::Relaxed)
     }
 
     pub(crate) fn upheavals(&self) -> u64 {

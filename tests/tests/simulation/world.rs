@@ -133,9 +133,7 @@ async fn live(seed: u64, sim: &Arc<Sim>, outside: &Outside, planted: Planted) {
 async fn calm(sim: &Arc<Sim>, outside: &Outside, nodes: &mut Nodes) {
     nodes.clear_faults();
     outside.calm();
-    // What a commit that outlived its writer made due, and what an operator put back into delivery
-    // while the owner changed, is found under the next epoch at the latest.
-    if !nodes.lives(nodes.owner()) || nodes.lost_writer() || sim.is_torn() {
+    if !nodes.lives(nodes.owner()) {
         nodes.take_over(nodes.owner(), Default::default).await;
     }
     let due_max = sim.books().due_max();

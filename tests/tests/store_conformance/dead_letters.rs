@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coppice_core::{Epoch, ShardId};
 use coppice_persistence::{DeadLetter, LetterKind, LetterReason, Store};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -142,21 +143,47 @@ pub(crate) async fn letters_are_apart_by_tenant(store: Arc<dyn Store>) {
     assert_eq!(pages(&*store, None, 9).await, (0..12).collect::<Vec<_>>());
 }
 
+/// The shard that the letters' entity is in, under its present epoch.
+pub(crate) async fn owned(store: &dyn Store) -> (ShardId, Epoch) {
+    let pen = claim(store, "a").await;
+    let shard = letter(0, "acme").key.shard(SHARDS);
+    (shard, pen.epochs[&shard])
+}
+
 /// What is removed is gone, and may come again behind all others: its number is given to nobody.
 pub(crate) async fn a_removed_letter_may_come_again(store: Arc<dyn Store>) {
-    assert!(!store.remove_dead_letter(Uuid::from_u128(1)).await.unwrap());
+    let (shard, epoch) = owned(&*store).await;
+    let remove = async |number| {
+        store.remove_dead_letter(Uuid::from_u128(number), shard, epoch).await.unwrap()
+    };
+    assert!(!remove(1).await);
     assert_eq!(store.dead_letter(Uuid::from_u128(1)).await.unwrap(), None);
     for number in 1..=3 {
         put(&*store, &letter(number, "acme")).await;
     }
     let last = store.dead_letter(Uuid::from_u128(3)).await.unwrap().unwrap().number;
     for number in [2, 3] {
-        assert!(store.remove_dead_letter(Uuid::from_u128(number)).await.unwrap());
-        assert!(!store.remove_dead_letter(Uuid::from_u128(number)).await.unwrap());
+        assert!(remove(number).await);
+        assert!(!remove(number).await);
         assert_eq!(store.dead_letter(Uuid::from_u128(number)).await.unwrap(), None);
     }
     assert_eq!(pages(&*store, None, 9).await, [1]);
     put(&*store, &letter(2, "acme")).await;
     assert_eq!(pages(&*store, None, 9).await, [1, 2]);
     assert_eq!(ids(&store.dead_letters(None, last, 9).await.unwrap()), [2]);
+}
+
+/// Only the owner removes: whoever owns the shard after it has read a letter that stays.
+pub(crate) async fn a_former_owner_removes_no_letter(store: Arc<dyn Store>) {
+    let (shard, former) = owned(&*store).await;
+    put(&*store, &letter(1, "acme")).await;
+    let (_, present) = owned(&*store).await;
+    assert!(present > former);
+    let remove =
+        async |epoch| store.remove_dead_letter(Uuid::from_u128(1), shard, epoch).await.unwrap();
+    assert!(!remove(former).await);
+    assert!(!remove(present.next()).await);
+    assert_eq!(pages(&*store, None, 9).await, [1]);
+    assert!(remove(present).await);
+    assert_eq!(pages(&*store, None, 9).await, [0; 0]);
 }

@@ -2,7 +2,7 @@
 
 use crate::attempts::{message, tried};
 use crate::backend::Opened;
-use crate::dead_letters::letter;
+use crate::dead_letters::{letter, owned};
 use crate::fixture::*;
 use crate::subject_keys::{end, key_row, subject};
 
@@ -23,7 +23,8 @@ pub(crate) async fn letters_survive_reconnecting(opened: Opened) {
         assert!(opened.store.put_dead_letter(&letter(number, "acme")).await.unwrap());
     }
     let before = opened.store.dead_letters(None, 0, 9).await.unwrap();
-    opened.store.remove_dead_letter(before[2].id).await.unwrap();
+    let (shard, epoch) = owned(&*opened.store).await;
+    assert!(opened.store.remove_dead_letter(before[2].id, shard, epoch).await.unwrap());
     let opened = opened.again().await;
     assert_eq!(opened.store.dead_letters(None, 0, 9).await.unwrap(), before[..2]);
     assert!(!opened.store.put_dead_letter(&letter(1, "acme")).await.unwrap());

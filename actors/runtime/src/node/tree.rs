@@ -75,13 +75,19 @@ pub(super) fn children(
 
 fn writer(services: &Arc<Services>) -> ChildSpec {
     let services = Arc::clone(services);
-    let task = ChildSpec::task("writer", move |context| {
-        let store = Arc::clone(&services.store);
-        let options = services.options.clone();
-        let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
-        unfailing(writer.run(context.stop))
+    let task = ChildSpec::service("writer", move |context| {
+        let services = Arc::clone(&services);
+        async move {
+            // Nothing of what stands on the writer reads while a commit may still come.
+            services.writer.landed().await;
+            let store = Arc::clone(&services.store);
+            let options = services.options.clone();
+            let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
+            Ok::<_, Never>(unfailing(writer.run(context.stop)))
+        }
     });
-    task.backoff(BACKOFF)
+    // However long the store takes.
+    task.start_timeout(None).backoff(BACKOFF)
 }
 
 fn feed(services: &Arc<Services>) -> ChildSpec {

@@ -25,7 +25,13 @@ impl Left {
 
     /// The epoch under which this node owns an entity, if it does.
     pub(crate) fn epoch(&self, key: &StreamKey) -> Option<Epoch> {
-        self.lease.epoch(key.shard(self.lease.shard_count()))
+        self.owned(key).map(|(_, epoch)| epoch)
+    }
+
+    /// The shard of an entity and the epoch under which this node owns it, if it does.
+    pub(crate) fn owned(&self, key: &StreamKey) -> Option<(ShardId, Epoch)> {
+        let shard = key.shard(self.lease.shard_count());
+        self.lease.epoch(shard).map(|epoch| (shard, epoch))
     }
 
     /// Something of this entity was left.

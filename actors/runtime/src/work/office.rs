@@ -76,7 +76,7 @@ impl DeadLetterOffice {
             (LetterKind::Command, None) => return Err(OfficeError::BodyNotKept),
             _ => {}
         }
-        self.release(tenant, &letter).await?;
+        self.release(&letter).await?;
         match (letter.kind, letter.body) {
             (LetterKind::Command, Some(body)) => {
                 let request = Request {
@@ -110,21 +110,17 @@ impl DeadLetterOffice {
         let letter = self.find(tenant, id).await?;
         match letter.kind {
             LetterKind::Timer => return Err(OfficeError::TimerStays),
-            LetterKind::Command => self.release(tenant, &letter).await?,
+            LetterKind::Command => self.release(&letter).await?,
             LetterKind::Entity => {
-                self.release(tenant, &letter).await?;
+                self.release(&letter).await?;
                 self.courier.wake(&letter.key).await;
             }
-            LetterKind::Effect => self.discard_effect(tenant, &letter).await?,
+            LetterKind::Effect => self.discard_effect(&letter).await?,
         }
         Ok(())
     }
 
-    async fn discard_effect(
-        &self,
-        tenant: &TenantId,
-        letter: &DeadLetter,
-    ) -> Result<(), OfficeError> {
+    async fn discard_effect(&self, letter: &DeadLetter) -> Result<(), OfficeError> {
         let deadline = Instant::now() + self.courier.patience;
         let registry = &self.courier.registry;
         let (id, stream) = (EffectId(letter.name.clone()), letter.key.stream());
@@ -145,7 +141,7 @@ impl DeadLetterOffice {
             let settled = registry.settle(&letter.key, outcome(ordinal), deadline).await;
             settled.map_err(OfficeError::NotTaken)?;
         }
-        self.release(tenant, letter).await
+        self.release(letter).await
     }
 
     async fn find(&self, tenant: &TenantId, id: Uuid) -> Result<DeadLetter, OfficeError> {
@@ -154,7 +150,7 @@ impl DeadLetterOffice {
     }
 
     /// Takes the letter away, with the count of its tries.
-    async fn release(&self, tenant: &TenantId, letter: &DeadLetter) -> Result<(), OfficeError> {
+    async fn release(&self, letter: &DeadLetter) -> Result<(), OfficeError> {
         let stream = letter.key.stream();
         let messages = [letter.message, outcome_key(letter.message)];
         // Whoever tried it: an operator decides for all.
@@ -162,8 +158,7 @@ impl DeadLetterOffice {
         let counted =
             messages.map(|message| Tried { message: MessageRef { stream, message }, epoch });
         self.store.drop_attempts(&counted).await?;
-        let released =
-            self.courier.quarantine.release(self.store.as_ref(), tenant, letter.id).await?;
-        released.map(drop).ok_or(OfficeError::NotFound)
+        let (store, quarantine) = (self.store.as_ref(), &self.courier.quarantine);
+        quarantine.release(store, letter, self.courier.left.owned(&letter.key)).await
     }
 }

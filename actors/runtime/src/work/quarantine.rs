@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coppice_core::hash::Hasher;
-use coppice_core::{CommandId, Epoch, ShardId, StreamId, StreamKey, TenantId};
+use coppice_core::{CommandId, Epoch, ShardId, StreamId, StreamKey};
 use coppice_persistence::{DeadLetter, LetterKind, LetterReason, Store, StoreError};
 use coppice_supervisors::StopSignal;
 use parking_lot::{Mutex, RwLock};
@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::answer::Failure;
 use crate::clock::Clock;
 use crate::lease::Lease;
+use crate::work::office::OfficeError;
 use crate::work::retry::{Jitter, RetryPolicy};
 
 /// Letters read at once.
@@ -228,19 +229,26 @@ impl Quarantine {
     }
 
     /// Takes a letter back: away from the store, and then its message may be delivered again.
-    /// `None` where the tenant has no such letter.
+    /// Whoever owns the entity's shard under a later epoch has not read it.
     ///
     /// # Errors
-    /// The store's; the message stays out of delivery.
-    pub async fn release(
+    /// [`OfficeError`]; the message stays out of delivery.
+    pub(crate) async fn release(
         &self,
         store: &dyn Store,
-        tenant: &TenantId,
-        id: Uuid,
-    ) -> Result<Option<DeadLetter>, StoreError> {
-        let Some(letter) = store.dead_letter(id).await? else { return Ok(None) };
-        if letter.key.tenant() != tenant || !store.remove_dead_letter(id).await? {
-            return Ok(None);
+        letter: &DeadLetter,
+        owned: Option<(ShardId, Epoch)>,
+    ) -> Result<(), OfficeError> {
+        let not_owner = OfficeError::NotTaken(Failure::NotOwner);
+        let Some((shard, epoch)) = owned else { return Err(not_owner) };
+        let removed = store.remove_dead_letter(letter.id, shard, epoch).await;
+        if removed.is_err() {
+            // It may be gone all the same.
+            self.read_again();
+        }
+        if !removed? {
+            let there = store.dead_letter(letter.id).await?.is_some();
+            return Err(if there { not_owner } else { OfficeError::NotFound });
         }
         let mut all = self.0.held.write();
         self.0.releases.fetch_add(1, Ordering::Relaxed);
@@ -256,7 +264,15 @@ impl Quarantine {
                 all.remove(&stream);
             }
         }
-        Ok(Some(letter))
+        Ok(())
+    }
+
+    /// Has the letters read again, for the store may have others than are known here.
+    fn read_again(&self) {
+        let mut reading = self.0.reading.lock();
+        reading.wanted = reading.begun.saturating_add(1);
+        drop(reading);
+        self.0.bell.notify_one();
     }
 
     async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use coppice_core::{TenantId, Timestamp};
+use coppice_core::{Epoch, ShardId, TenantId, Timestamp};
 use coppice_persistence::{Attempts, DeadLetter, DeadLetters, EntityRow, StoreError, Tried};
 use uuid::Uuid;
 
@@ -85,9 +85,16 @@ impl DeadLetters for MemoryStore {
             .collect())
     }
 
-    async fn remove_dead_letter(&self, id: Uuid) -> Result<bool, StoreError> {
+    async fn remove_dead_letter(
+        &self,
+        id: Uuid,
+        shard: ShardId,
+        epoch: Epoch,
+    ) -> Result<bool, StoreError> {
         self.faults.pass(Point::DeadLetters, "removing a dead letter").await?;
-        Ok(self.database.lock().dead_letters.remove(id))
+        let mut database = self.database.lock();
+        let owned = database.shards.get(&shard).is_some_and(|shard| shard.epoch == epoch);
+        Ok(owned && database.dead_letters.remove(id))
     }
 }
 

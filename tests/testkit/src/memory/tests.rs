@@ -183,7 +183,7 @@ async fn letters_fail_at_their_own_point() {
     store.faults().arm(Point::DeadLetters, Action::Unavailable, Times::Next(3));
     assert!(is_unavailable(&store.dead_letter(Uuid::nil()).await));
     assert!(is_unavailable(&store.dead_letters(None, 0, 9).await));
-    assert!(is_unavailable(&store.remove_dead_letter(Uuid::nil()).await));
+    assert!(is_unavailable(&store.remove_dead_letter(Uuid::nil(), ShardId(0), Epoch(1)).await));
     assert!(store.dead_letters(None, 0, 9).await.unwrap().is_empty());
 }
 
