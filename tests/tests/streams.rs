@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "streams/activity.rs"]
+mod activity;
 #[path = "streams/ends.rs"]
 mod ends;
 

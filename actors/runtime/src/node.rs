@@ -36,6 +36,7 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::erasure::Eraser;
 use crate::feed::Feed;
+use crate::horizon::Horizons;
 use crate::inspect::Inspector;
 use crate::lease::Lease;
 use crate::options::RuntimeOptions;
@@ -190,6 +191,7 @@ impl NodeBuilder {
         let seed = self.options.jitter_seed;
         let (snapshots, taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let services = Arc::new(Services {
+            horizons: Horizons::new(self.projections.iter().map(|projection| projection.name())),
             feed: Feed::new(Arc::clone(&self.store), &self.options),
             store: self.store,
             writer: WriterHandle::default(),
@@ -264,6 +266,12 @@ impl Node {
     #[must_use]
     pub fn feed(&self) -> Feed {
         self.services.feed.clone()
+    }
+
+    /// How far the read models are.
+    #[must_use]
+    pub fn horizons(&self) -> Horizons {
+        self.services.horizons.clone()
     }
 
     /// The writer's counters and state.

@@ -85,6 +85,9 @@ pub struct RuntimeOptions {
     pub catch_ups_max: usize,
     /// Bytes of payload that a follower of the journal takes at once. Default 1 MiB.
     pub catch_up_bytes_max: usize,
+    /// How long a read model waits for more commits once it was woken by one. Default 50 ms: twenty
+    /// steps a second under load, and nobody who waits for it is kept waiting.
+    pub projection_linger: Duration,
 }
 
 impl Default for RuntimeOptions {
@@ -120,6 +123,7 @@ impl Default for RuntimeOptions {
             read_page: 1_000,
             catch_ups_max: 2,
             catch_up_bytes_max: 1_024 * 1_024,
+            projection_linger: Duration::from_millis(50),
         }
     }
 }

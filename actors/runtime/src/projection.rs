@@ -1,4 +1,7 @@
 //! Read models as folds: an event names the document that it touches and gives its new body.
+//!
+//! **Invariant:** an entity's deletion is told in a way of its own, which no read model can forget:
+//! what it shows of an entity that is gone is its own decision.
 
 use coppice_core::{StoredEvent, TenantId};
 use thiserror::Error;
@@ -49,4 +52,26 @@ pub trait Projection: Send + Sync + 'static {
     /// [`Undigestible`]: the event is parked.
     fn fold(&self, body: Option<&str>, event: &StoredEvent)
     -> Result<Option<String>, Undigestible>;
+
+    /// The document that the deletion of an entity touches; `None` where it is none of its business.
+    ///
+    /// A deletion is an event of the shell's and not of the kind: it comes this way and never by
+    /// [`Projection::document`], with a payload that says nothing, and it is its entity's last.
+    ///
+    /// # Errors
+    /// [`Undigestible`]: the event is parked.
+    fn document_of_deleted(
+        &self,
+        deletion: &StoredEvent,
+    ) -> Result<Option<DocumentRef>, Undigestible>;
+
+    /// The document's body after the deletion of an entity; `None` removes it.
+    ///
+    /// # Errors
+    /// [`Undigestible`]: the event is parked.
+    fn fold_deletion(
+        &self,
+        body: Option<&str>,
+        deletion: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible>;
 }

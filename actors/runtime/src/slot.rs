@@ -23,6 +23,7 @@ use crate::cell::{self, Ring};
 use crate::clock::Clock;
 use crate::crash::Crashes;
 use crate::feed::Feed;
+use crate::horizon::Horizons;
 use crate::host::Host;
 use crate::inspect::{Activity, ActorReport};
 use crate::lease::Lease;
@@ -60,6 +61,8 @@ pub struct Services {
     pub timers: Timers,
     /// The journal as it grows.
     pub feed: Feed,
+    /// How far its read models are.
+    pub horizons: Horizons,
     /// Where snapshots go to be saved.
     pub snapshots: mpsc::Sender<Snapshot>,
     /// What is out of delivery.

@@ -3,7 +3,7 @@
 //! **Invariants:** documents and offset move in one transaction, so every event takes effect once;
 //! events of one entity are folded in their order; an event that can't be digested is parked with
 //! its reason and never skipped silently, and its entity goes on by the projection's stated policy
-//! while all others go on.
+//! while all others go on. So is an event that can't be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,13 +11,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_core::{Position, StoredEvent, StreamId};
-use coppice_persistence::{DocumentChange, ParkedEvent, Progress, Store, StoreError};
+use coppice_core::envelope::TOMBSTONE;
+use coppice_core::{Position, Sequence, StoredEvent, StreamId};
+use coppice_persistence::{
+    DocumentChange, FollowedEvent, JournalRead, ParkedEvent, Progress, Store, StoreError,
+};
 use coppice_supervisors::StopSignal;
 use tokio::sync::watch;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::horizon::Horizon;
 use crate::options::RuntimeOptions;
 use crate::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
 
@@ -31,8 +36,11 @@ pub struct Subscription {
     clock: Arc<dyn Clock>,
     commits: watch::Receiver<u64>,
     projection: Arc<dyn Projection>,
+    horizon: Arc<Horizon>,
     page: usize,
+    bytes_max: usize,
     retry_max: Duration,
+    linger: Duration,
 }
 
 impl fmt::Debug for Subscription {
@@ -53,8 +61,23 @@ impl Subscription {
         projection: Arc<dyn Projection>,
         options: &RuntimeOptions,
     ) -> Self {
-        let (page, retry_max) = (options.read_page, options.store_retry_max);
-        Self { store, clock, commits, projection, page, retry_max }
+        Self {
+            store,
+            clock,
+            commits,
+            projection,
+            horizon: Arc::default(),
+            page: options.read_page,
+            bytes_max: options.catch_up_bytes_max,
+            retry_max: options.store_retry_max,
+            linger: options.projection_linger,
+        }
+    }
+
+    /// Says on a horizon how far the read model is, and hurries where somebody waits there.
+    #[must_use]
+    pub fn seen_from(self, horizon: Arc<Horizon>) -> Self {
+        Self { horizon, ..self }
     }
 
     /// Follows the journal until `stopping` says so.
@@ -72,8 +95,16 @@ impl Subscription {
             tokio::select! {
                 biased;
                 () = stopping.raised() => return,
+                () = self.horizon.wanted() => continue,
                 _ = self.commits.changed() => {}
                 () = tokio::time::sleep(wait) => {}
+            }
+            // More commits follow soon: one step for all of them, unless somebody waits for this.
+            tokio::select! {
+                biased;
+                () = stopping.raised() => return,
+                () = self.horizon.wanted() => {}
+                () = tokio::time::sleep(self.linger) => {}
             }
         }
     }
@@ -85,12 +116,24 @@ impl Subscription {
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let name = self.projection.name();
         let from = self.store.offset(name).await?;
-        let events = self.store.read_journal(from, self.page).await?;
-        let Some(last) = events.last() else { return Ok(false) };
-        let to = last.position;
-        let step = self.digest(from, to, &events).await?;
+        self.horizon.move_to(from);
+        let read = JournalRead {
+            scope: None,
+            after: from,
+            after_sequence: Sequence(0),
+            events_max: self.page,
+            bytes_max: u64::try_from(self.bytes_max).unwrap_or(u64::MAX),
+            span: u64::MAX,
+        };
+        let piece = self.store.follow(&read).await?;
+        if piece.place == from {
+            return Ok(false);
+        }
+        let step = self.digest(from, piece.place, &piece.events).await?;
         // Where another reader of the same name was faster, its step stands and ours is dropped.
-        self.store.advance(name, &step).await?;
+        if self.store.advance(name, &step).await? {
+            self.horizon.move_to(step.to);
+        }
         Ok(true)
     }
 
@@ -98,34 +141,28 @@ impl Subscription {
         &self,
         from: Position,
         to: Position,
-        events: &[StoredEvent],
+        events: &[FollowedEvent],
     ) -> Result<Progress, StoreError> {
         let mut held = self.held_streams(events).await?;
         let mut documents: BTreeMap<DocumentRef, Option<String>> = BTreeMap::new();
         let mut parked = Vec::new();
         for event in events {
-            let stream = event.key.stream();
-            let digested = if held.contains(&stream) {
-                Err(Undigestible("held behind an earlier event of its entity".to_owned()))
-            } else {
-                self.fold(&mut documents, event).await?
+            let (position, stream) = place_of(event);
+            let digested = match event {
+                _ if held.contains(&stream) => {
+                    Err(Undigestible("held behind an earlier event of its entity".to_owned()))
+                }
+                Ok(event) => self.fold(&mut documents, event).await?,
+                Err(unreadable) => Err(Undigestible(unreadable.problem.to_string())),
             };
             if let Err(Undigestible(reason)) = digested {
-                error!(
-                    subscription = self.projection.name(),
-                    position = event.position.0,
-                    reason,
-                    "event parked"
-                );
+                let subscription = self.projection.name();
+                error!(subscription, position = position.0, reason, "event parked");
                 if self.projection.park_policy() == ParkPolicy::Hold {
                     held.insert(stream);
                 }
-                parked.push(ParkedEvent {
-                    position: event.position,
-                    stream,
-                    reason: reason.into(),
-                    parked_at: self.clock.now(),
-                });
+                let parked_at = self.clock.now();
+                parked.push(ParkedEvent { position, stream, reason: reason.into(), parked_at });
             }
         }
         let changes = documents
@@ -140,7 +177,10 @@ impl Subscription {
         Ok(Progress { from, to, changes, parked, released: Vec::new() })
     }
 
-    async fn held_streams(&self, events: &[StoredEvent]) -> Result<BTreeSet<StreamId>, StoreError> {
+    async fn held_streams(
+        &self,
+        events: &[FollowedEvent],
+    ) -> Result<BTreeSet<StreamId>, StoreError> {
         if self.projection.park_policy() == ParkPolicy::GoOn {
             return Ok(BTreeSet::new());
         }
@@ -148,7 +188,7 @@ impl Subscription {
         if self.store.parked(name, Position(0), 1).await?.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let streams: BTreeSet<StreamId> = events.iter().map(|event| event.key.stream()).collect();
+        let streams: BTreeSet<StreamId> = events.iter().map(|event| place_of(event).1).collect();
         let streams: Vec<StreamId> = streams.into_iter().collect();
         Ok(self.store.parked_streams(name, &streams).await?.into_iter().collect())
     }
@@ -159,7 +199,12 @@ impl Subscription {
         documents: &mut BTreeMap<DocumentRef, Option<String>>,
         event: &StoredEvent,
     ) -> Result<Result<(), Undigestible>, StoreError> {
-        let document = match unpanicked(|| self.projection.document(event)) {
+        let is_deletion = &*event.record.body.event_type == TOMBSTONE;
+        let touched = unpanicked(|| match is_deletion {
+            true => self.projection.document_of_deleted(event),
+            false => self.projection.document(event),
+        });
+        let document = match touched {
             Ok(Some(document)) => document,
             Ok(None) => return Ok(Ok(())),
             Err(reason) => return Ok(Err(reason)),
@@ -171,13 +216,25 @@ impl Subscription {
                 self.store.document(model, &document.tenant, &document.id).await?
             }
         };
-        match unpanicked(|| self.projection.fold(before.as_deref(), event)) {
+        let folded = unpanicked(|| match is_deletion {
+            true => self.projection.fold_deletion(before.as_deref(), event),
+            false => self.projection.fold(before.as_deref(), event),
+        });
+        match folded {
             Ok(after) => {
                 documents.insert(document, after);
                 Ok(Ok(()))
             }
             Err(reason) => Ok(Err(reason)),
         }
+    }
+}
+
+/// Where an event stands, and in which stream: in none, where that doesn't read either.
+fn place_of(event: &FollowedEvent) -> (Position, StreamId) {
+    match event {
+        Ok(event) => (event.position, event.key.stream()),
+        Err(event) => (event.position, event.stream.unwrap_or(StreamId(Uuid::nil()))),
     }
 }
 

@@ -75,6 +75,7 @@ catalogue! {
     DEADLINE_EXCEEDED = "deadline_exceeded" 503 true "The command was not started in time";
     NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
     PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
+    READ_MODEL_BEHIND = "read_model_behind" 503 true "The read model is behind what was asked for";
     RESIDENTS_FULL = "residents_full" 503 true "The node holds as many entities as it may";
     SHUTTING_DOWN = "shutting_down" 503 true "The node is shutting down";
     STREAMS_FULL = "streams_full" 503 true "The node has as many streams as it may";

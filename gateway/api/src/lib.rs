@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+pub mod activity;
 pub mod codes;
 pub mod entity;
 pub mod health;
@@ -31,6 +32,10 @@ pub mod headers {
     pub const REQUEST_ID: &str = "x-request-id";
     /// The longest that the caller waits for an answer, in milliseconds.
     pub const REQUEST_TIMEOUT_MS: &str = "x-request-timeout-ms";
+    /// The place in the journal that an answer shows, for a later read.
+    pub const POSITION: &str = "x-position";
+    /// The place of an earlier answer, which a read must not be behind.
+    pub const READ_AFTER: &str = "x-read-after";
     /// Ties the requests of one conversation together; a UUID.
     pub const CORRELATION_ID: &str = "x-correlation-id";
 }

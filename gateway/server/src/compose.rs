@@ -199,6 +199,7 @@ fn runtime_options(config: &Config) -> RuntimeOptions {
         entity_crashes_max: runtime.entity_crashes_max,
         crash_window: Duration::from_secs(runtime.crash_window_s),
         delivery_patience: Duration::from_millis(runtime.delivery_patience_ms),
+        projection_linger: Duration::from_millis(runtime.projection_linger_ms),
         catch_ups_max: runtime.catch_ups_max,
         catch_up_bytes_max: runtime.catch_up_bytes_max,
         pool_queue_max: config.effects.queue_max,
@@ -332,7 +333,7 @@ impl Node {
     #[must_use]
     pub fn journal(&self) -> JournalAccess {
         let store = Arc::clone(&self.opened.store) as Arc<dyn Store>;
-        JournalAccess { store, feed: self.runtime.feed() }
+        JournalAccess { store, feed: self.runtime.feed(), read_models: self.runtime.horizons() }
     }
 
     /// Waits until the node's tree has ended, which by itself it does only where it gave up.

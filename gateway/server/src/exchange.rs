@@ -21,6 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 const CORRELATION_ID: HeaderName = HeaderName::from_static(headers::CORRELATION_ID);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_KEY);
 
+const POSITION: HeaderName = HeaderName::from_static(headers::POSITION);
 const REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static(headers::REQUEST_TIMEOUT_MS);
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -38,6 +39,8 @@ pub struct Exchange {
     uri: Uri,
     /// What the caller's tenant has left, once that is known.
     allowance: OnceLock<Allowance>,
+    /// The place in the journal that the answer shows.
+    place: OnceLock<HeaderValue>,
 }
 
 impl Exchange {
@@ -61,6 +64,7 @@ impl Exchange {
             received: Instant::now(),
             uri: parts.uri.clone(),
             allowance: OnceLock::new(),
+            place: OnceLock::new(),
         }
     }
 
@@ -117,6 +121,11 @@ impl Exchange {
         self.allowance.get_or_init(|| allowance);
     }
 
+    /// Notes the place in the journal that the answer shows.
+    pub fn at(&self, place: HeaderValue) {
+        self.place.get_or_init(|| place);
+    }
+
     /// Adds what every answer carries.
     #[must_use]
     pub fn finish(&self, mut response: Response) -> Response {
@@ -124,6 +133,9 @@ impl Exchange {
         headers.insert(REQUEST_ID, self.request_id.clone());
         if let Some(allowance) = self.allowance.get() {
             allowance.write(headers);
+        }
+        if let Some(place) = self.place.get() {
+            headers.insert(POSITION, place.clone());
         }
         response
     }

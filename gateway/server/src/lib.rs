@@ -6,6 +6,7 @@
 //!
 //! **Deliberately absent:** rules about entities. A command goes through as the bytes it came as.
 
+pub mod activity;
 pub mod admission;
 pub mod archive;
 pub mod auth;
@@ -19,6 +20,7 @@ pub mod exchange;
 pub mod inspection;
 pub mod logging;
 mod metered;
+mod places;
 pub mod problem;
 mod query;
 pub mod rates;

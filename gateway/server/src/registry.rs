@@ -1,13 +1,18 @@
-//! The one list of entity kinds. Adding a kind to the platform means adding a line here.
+//! The one list of entity kinds, and of read models. Adding one to the platform means adding a line
+//! here.
+
+use std::sync::Arc;
 
 use coppice_domain::example::{Alarm, Contact, Counter};
 use coppice_runtime::NodeBuilder;
 
+use crate::activity::Activity;
 use crate::verification::Kinds;
 
-/// Serves every kind.
+/// Serves every kind, and keeps every read model.
 #[must_use]
 pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
+    let builder = builder.projection(Arc::new(Activity));
     builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_persistence::Store;
-use coppice_runtime::{Eraser, Feed, Inspector, Registry};
+use coppice_runtime::{Eraser, Feed, Horizons, Inspector, Registry};
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
@@ -43,6 +43,8 @@ pub struct JournalAccess {
     pub store: Arc<dyn Store>,
     /// What is committed from now on.
     pub feed: Feed,
+    /// How far the read models are.
+    pub read_models: Horizons,
 }
 
 impl fmt::Debug for JournalAccess {

@@ -84,6 +84,18 @@ async fn erase(client: &Client) {
     assert_eq!((anew.status.as_u16(), anew.code()), (409, Some("subject_erased")));
 }
 
+/// The read model of activity has the contacts' events.
+async fn counts(client: &Client) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let found = client.get_path("/v1/activity?kind=contact").await.unwrap();
+        if found.body["days"][0]["events"].as_u64() >= Some(9) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{found:?}");
+    }
+}
+
 async fn shows_erased(client: &Client) {
     for contact in ["ada-1", "ada-2"] {
         let expected = json!({
@@ -148,7 +160,12 @@ async fn nothing_readable_of_an_erased_person_is_left_on_the_disk_with_sqlite() 
     let mut sandbox = builder(&data).start().await.unwrap();
     write(&client(&sandbox)).await;
     shows(&client(&sandbox), "ada-1", ADA).await;
+    counts(&client(&sandbox)).await;
     Haystack::of_files(&[home.path()]).lacks(&PLAIN);
+    assert!(
+        !Haystack::of_files(&[&data]).finds("contact/20").is_empty(),
+        "the read model is there"
+    );
 
     // A copy from before, of a node at rest; then the node goes on.
     assert!(sandbox.terminate().await.unwrap().success());
@@ -205,12 +222,14 @@ async fn nothing_readable_of_an_erased_person_is_left_on_the_disk_with_postgresq
     shows(&client(&sandbox), "ada-1", ADA).await;
     let mut connection = PgConnection::connect(&url).await.unwrap();
     let key = Key::of("sub_ada", sqlx::query_as(KEY).fetch_one(&mut connection).await.unwrap());
+    counts(&client(&sandbox)).await;
     let places = [home.path(), &server.data()];
     sqlx::query("CHECKPOINT").execute(&mut connection).await.unwrap();
     let (files, tables) = (Haystack::of_files(&places), Haystack::of_tables(&url).await);
     for haystack in [&files, &tables] {
         assert!(!haystack.finds(&key.wrapped).is_empty(), "the search finds what is there");
         assert!(!haystack.finds("sub_ada").is_empty());
+        assert!(!haystack.finds("contact/20").is_empty(), "the read model is there");
         haystack.lacks(&PLAIN);
         haystack.lacks(&[&key.bare]);
     }

@@ -9,8 +9,8 @@ use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, Feed, KindPort, LinkGroup, Pools, Quarantine, Region, Request, RuntimeOptions,
-    Services, Timers, Writer, WriterHandle,
+    Answer, Failure, Feed, Horizons, KindPort, LinkGroup, Pools, Quarantine, Region, Request,
+    RuntimeOptions, Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
@@ -41,6 +41,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let quarantine = Quarantine::empty(clock.clone());
     let services = Arc::new(Services {
         feed: Feed::new(store.clone(), &options),
+        horizons: Horizons::default(),
         store,
         writer: handle,
         lease,

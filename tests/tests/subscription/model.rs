@@ -41,6 +41,25 @@ impl Projection for Tally {
         self.0
     }
 
+    fn document_of_deleted(
+        &self,
+        deletion: &StoredEvent,
+    ) -> Result<Option<DocumentRef>, Undigestible> {
+        Ok(Some(DocumentRef {
+            tenant: deletion.key.tenant().clone(),
+            id: deletion.key.id().as_str().into(),
+        }))
+    }
+
+    /// A counter that is gone has no tally.
+    fn fold_deletion(
+        &self,
+        _: Option<&str>,
+        _: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
+        Ok(None)
+    }
+
     fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
         match number(event) {
             REFUSED_IN_DOCUMENT => Err(Undigestible("no document for it".to_owned())),

@@ -7,6 +7,8 @@ use coppice_runtime::projection::ParkPolicy;
 use coppice_runtime::{RuntimeOptions, SystemClock};
 use coppice_testkit::MemoryStore;
 use coppice_tests::running::run;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::model::{
     IGNORED, PANICS, PANICS_IN_DOCUMENT, REFUSED, REFUSED_IN_DOCUMENT, REMOVES, catch_up, parked,
@@ -89,4 +91,25 @@ async fn an_event_without_a_place_is_parked_with_its_reason() {
     catch_up(&store, ParkPolicy::Hold, 1).await;
     assert_eq!(tally(store.as_ref(), "a").await, None);
     assert_eq!(parked(store.as_ref()).await[0], (1, "no document for it".to_owned()));
+}
+
+#[tokio::test]
+async fn an_event_that_can_not_be_read_is_parked_and_stops_nothing() {
+    for page in [1, 100] {
+        let home = tempfile::tempdir().unwrap();
+        let open = SqlStore::open_sqlite(home.path(), SqliteOptions::default()).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(open);
+        with(&store, &[("a", 1), ("a", 2), ("b", 5), ("a", 10)]).await;
+        let journal = SqliteConnectOptions::new().filename(home.path().join("journal.db"));
+        let mut connection = SqliteConnection::connect_with(&journal).await.unwrap();
+        let damage = "UPDATE events SET hash = x'00' WHERE position = 2";
+        sqlx::query(damage).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        catch_up(&store, ParkPolicy::GoOn, page).await;
+        assert_eq!(tally(store.as_ref(), "a").await, Some((2, 11)));
+        assert_eq!(tally(store.as_ref(), "b").await, Some((1, 5)));
+        let parked = parked(store.as_ref()).await;
+        assert_eq!(parked.len(), 1, "{parked:?}");
+        assert!(parked[0].0 == 2 && parked[0].1.contains("hash"), "{parked:?}");
+    }
 }

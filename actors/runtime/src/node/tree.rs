@@ -109,7 +109,8 @@ fn subscription(services: &Arc<Services>, projection: &Arc<dyn Projection>) -> C
             Arc::clone(&projection),
             &services.options,
         );
-        unfailing(subscription.run(context.stop))
+        let horizon = services.horizons.of(projection.name()).unwrap_or_default();
+        unfailing(subscription.seen_from(horizon).run(context.stop))
     });
     task.backoff(BACKOFF)
 }

@@ -105,6 +105,7 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("runtime.command_retention_s", runtime.command_retention_s, 1..=YEAR_S),
         ("runtime.command_window", size(runtime.command_window), 0..=1_000_000),
         ("runtime.residents_max", size(runtime.residents_max), 1..=100_000_000),
+        ("runtime.projection_linger_ms", runtime.projection_linger_ms, 0..=60_000),
         ("runtime.catch_ups_max", size(runtime.catch_ups_max), 1..=10_000),
         ("runtime.catch_up_bytes_max", size(runtime.catch_up_bytes_max), 1..=GIB),
         ("runtime.shards", u64::from(runtime.shards), 1..=u64::from(u16::MAX)),

@@ -159,6 +159,8 @@ pub struct RuntimeConfig {
     pub crash_window_s: u64,
     /// How long the node waits for an entity to take a message of its own.
     pub delivery_patience_ms: u64,
+    /// How long a read model waits for more commits once it was woken by one.
+    pub projection_linger_ms: u64,
     /// Followers of the journal that catch up from it at the same time.
     pub catch_ups_max: usize,
     /// Bytes of events that a follower takes at once.

@@ -4,7 +4,7 @@
 //! Nothing that a node says reaches the terminal as a control character.
 
 mod text;
-mod time;
+pub(crate) mod time;
 
 use std::time::Duration;
 

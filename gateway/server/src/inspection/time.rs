@@ -12,6 +12,12 @@ pub(super) fn utc(micros: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
+/// The day of a time, such as `2026-11-21`.
+pub(crate) fn day(micros: i64) -> String {
+    let (year, month, day) = date(micros.div_euclid(SECOND).div_euclid(DAY));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The civil date of a day since 1970. Counted in eras of 400 years from the first of March of year
 /// 0, so that leap days come last.
 const fn date(days: i64) -> (i64, i64, i64) {
@@ -40,6 +46,7 @@ mod tests {
             (1_795_287_820_000_123, "2026-11-21T19:03:40.000123Z"),
         ] {
             assert_eq!(utc(micros), text);
+            assert_eq!(day(micros), text[..10]);
         }
     }
 }

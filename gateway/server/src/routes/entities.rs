@@ -20,6 +20,7 @@ use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::body;
 use crate::exchange::{Exchange, expected_sequence, idempotency_key};
+use crate::places;
 use crate::problem::Fault;
 use crate::state::{App, AppState};
 
@@ -76,7 +77,7 @@ async fn ask(
 
     let request = coppice_runtime::Request {
         tenant: principal.tenant.clone(),
-        id,
+        id: id.clone(),
         command: command.to_owned(),
         body: body.clone(),
         command_id,
@@ -86,7 +87,10 @@ async fn ask(
         expected,
         deadline,
     };
-    state.registry.ask(kind, request).await.map_err(|failure| refusal(failure, &body))
+    let answer = state.registry.ask(kind, request).await;
+    let answer = answer.map_err(|failure| refusal(failure, &body))?;
+    exchange.at(places::of_entity(kind, &id, answer.sequence));
+    Ok(answer)
 }
 
 async fn look(
@@ -112,6 +116,7 @@ async fn look(
     if view.deleted {
         return Err(Fault::new(codes::ENTITY_DELETED, format!("{kind} {id} was deleted")));
     }
+    exchange.at(places::of_entity(kind, &id, view.sequence));
     let tag = etag(view.sequence);
     if parts.headers.get(header::IF_NONE_MATCH) == Some(&tag) {
         let mut response = Response::new(Body::empty());
@@ -153,7 +158,7 @@ async fn end(
     let route = format!("DELETE /v1/entities/{kind}/{id}");
     let request = coppice_runtime::Request {
         tenant: principal.tenant.clone(),
-        id,
+        id: id.clone(),
         command: "delete".to_owned(),
         body: Bytes::new(),
         command_id: key.map_or_else(
@@ -166,7 +171,9 @@ async fn end(
         expected: expected_sequence(&parts.headers)?,
         deadline,
     };
-    Ok(state.registry.delete(kind, request).await?)
+    let answer = state.registry.delete(kind, request).await?;
+    exchange.at(places::of_entity(kind, &id, answer.sequence));
+    Ok(answer)
 }
 
 /// The entity's sequence as its tag: whatever a client reads of it changes with that.

@@ -11,9 +11,10 @@ use coppice_core::{EntityId, EntityKind, Sequence, StoredEvent, StreamKey};
 use coppice_persistence::StoreError;
 use serde_json::value::RawValue;
 
-use super::{Params, answer, entities, param, stream, unreadable_path};
+use super::{Params, activity, answer, entities, param, stream, unreadable_path};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::places;
 use crate::problem::Fault;
 use crate::query::Query;
 use crate::state::{AppState, JournalAccess};
@@ -33,6 +34,7 @@ pub(super) fn router(app: AppState, journal: JournalAccess) -> Router {
     Router::new()
         .route("/v1/entities", get(list))
         .route("/v1/entities/{kind}/{id}/events", events)
+        .route("/v1/activity", get(activity::activity))
         .route("/v1/events", get(stream::events))
         .route("/v1/events/ws", get(stream::socket))
         .with_state(reading)
@@ -65,6 +67,9 @@ async fn listed(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<E
     let (kind, limit) = (state.kind(kind)?, query.rows(2)?);
     let after = query.text(1).map(entities::entity_id).transpose()?;
     let after = after.as_ref().map_or("", EntityId::as_str);
+    // Before the rows: they show at least that much.
+    let end = state.journal.store.last_position().await.map_err(|error| unreadable(&error))?;
+    exchange.at(places::of_position(end));
     let rows = state.journal.store.entities_of(&principal.tenant, &kind, after, limit).await;
     let rows = rows.map_err(|error| unreadable(&error))?;
     let next_cursor = rows.last().filter(|_| rows.len() == limit);
@@ -104,6 +109,9 @@ async fn page(
     if found.is_empty() && store.entity(&key).await.map_err(|error| unreadable(&error))?.is_none() {
         let detail = format!("there is no {} {}", key.kind(), key.id());
         return Err(Fault::new(codes::ENTITY_NOT_FOUND, detail));
+    }
+    if let Some(last) = found.last() {
+        exchange.at(places::of_position(last.position));
     }
     let next_cursor = found.last().filter(|_| found.len() == limit);
     let next_cursor = next_cursor.map(|last| last.record.sequence.to_string());

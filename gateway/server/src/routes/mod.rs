@@ -3,6 +3,7 @@
 //! **Invariant:** whatever a request asks for, its answer has an `x-request-id`, and an error is a
 //! problem body.
 
+mod activity;
 mod entities;
 mod health;
 mod inspect;
