@@ -12,6 +12,7 @@ use coppice_persistence::{ApiKeyRow, Directory};
 use coppice_runtime::{Activity, Clock, Failure, Node, Request, RuntimeOptions, SystemClock, task};
 use coppice_server::auth::{ApiKey, Auth};
 use coppice_server::config::{self, Sources};
+use coppice_server::observed::Observed;
 use coppice_server::rates::Rates;
 use coppice_server::routes;
 use coppice_server::serve::{ConnectionLimits, serve};
@@ -66,6 +67,7 @@ impl World {
             journal: None,
             streams: Streams::from(&config.server),
             eraser: None,
+            observed: Observed::default(),
             inspector: Some(node.inspector()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -25,6 +25,8 @@ pub(crate) struct Batch {
     pub(crate) unit_of: Vec<Option<usize>>,
     /// Snapshots to keep, with the unit that they stand on.
     pub(crate) snapshots: Vec<(usize, Snapshot)>,
+    /// About how much they write.
+    pub(crate) bytes: usize,
 }
 
 fn identity(group: &Arc<LinkGroup>) -> usize {
@@ -121,6 +123,7 @@ fn assemble(mut tickets: Vec<Ticket>) -> Batch {
     let mut group_home: HashMap<usize, usize> = HashMap::new();
     let mut stream_of = Vec::with_capacity(tickets.len());
     let mut snapshots = Vec::new();
+    let mut bytes = 0;
     for ticket in &mut tickets {
         let stream = *streams.entry(ticket.incarnation.key.stream()).or_insert_with(|| {
             appends.push(None);
@@ -132,6 +135,7 @@ fn assemble(mut tickets: Vec<Ticket>) -> Batch {
             joined.join(home, stream);
         }
         if let Some(mut writing) = ticket.writing.take() {
+            bytes += writing.bytes();
             if let Some(snapshot) = writing.snapshot.take() {
                 snapshots.push((stream, snapshot));
             }
@@ -161,7 +165,7 @@ fn assemble(mut tickets: Vec<Ticket>) -> Batch {
         .into_iter()
         .filter_map(|(stream, snapshot)| stream_unit[stream].map(|unit| (unit, snapshot)))
         .collect();
-    Batch { tickets, units, unit_of, snapshots }
+    Batch { tickets, units, unit_of, snapshots, bytes }
 }
 
 fn chain(append: &mut Option<StreamAppend>, ticket: &Ticket, writing: crate::ticket::Writing) {

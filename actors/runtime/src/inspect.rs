@@ -19,6 +19,8 @@ pub struct Census {
     pub kind: &'static str,
     /// Entities in memory.
     pub residents: usize,
+    /// Those of them that a cell is alive of; the others hibernate.
+    pub running: usize,
     /// Their memory, estimated, in bytes.
     pub resident_bytes: usize,
     /// Entities that have fallen asleep since the start.
@@ -27,6 +29,8 @@ pub struct Census {
     pub passivated_total: u64,
     /// Crashes of entities since the start.
     pub crashes_total: u64,
+    /// Commands that found a mailbox full since the start.
+    pub refused_total: u64,
     /// Entities whose own code has held a thread for longer than it may, at the last look.
     pub stuck: usize,
 }

@@ -125,6 +125,20 @@ impl KeyRing {
         Ok(rewrapped)
     }
 
+    /// Whether nothing can be sealed or opened, for want of a platform key that fits.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.platform.is_none()
+    }
+
+    /// Whether the store has keys of subjects, which only a platform key opens.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_needed(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.outer_keys().await?.is_empty())
+    }
+
     fn look(&self, at: &Place, subject: &SubjectId) -> Result<Arc<SubjectKey>, KeyFault> {
         if self.platform.is_none() {
             return Err(KeyFault::Locked);

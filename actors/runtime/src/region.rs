@@ -281,6 +281,8 @@ impl<K: Entity> KindPort for Region<K> {
         Census {
             kind: K::KIND,
             residents: self.residents.load(Ordering::Relaxed),
+            running: self.lines.running.load(Ordering::Relaxed),
+            refused_total: self.lines.refused.load(Ordering::Relaxed),
             resident_bytes: self.lines.bytes.load(Ordering::Relaxed),
             hibernated_total: self.lines.hibernated.load(Ordering::Relaxed),
             passivated_total: self.lines.passivated.load(Ordering::Relaxed),

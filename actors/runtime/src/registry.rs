@@ -99,6 +99,8 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         Census {
             kind: self.kind(),
             residents: 0,
+            running: 0,
+            refused_total: 0,
             resident_bytes: 0,
             hibernated_total: 0,
             passivated_total: 0,

@@ -281,7 +281,10 @@ impl<K: Entity> Slot<K> {
         match pushed {
             Ok(Bell::Ring) => self.wake_cell(),
             Ok(Bell::Silent) => {}
-            Err(Refused::Full { depth, .. }) => return Err(Failure::MailboxFull { depth }),
+            Err(Refused::Full { depth, .. }) => {
+                self.lines.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(Failure::MailboxFull { depth });
+            }
             Err(Refused::Closed(delivery)) => return Ok(Some(delivery)),
         }
         Ok(None)
@@ -314,6 +317,7 @@ impl<K: Entity> Slot<K> {
                 if cell.actor.replace(actor).is_none() {
                     self.lines.is_warm(self);
                     self.lines.bytes.fetch_add(CELL_BYTES, Ordering::Relaxed);
+                    self.lines.running.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Err(fault) => error!(key = %self.key, error = %fault, "a cell did not start"),
@@ -457,6 +461,7 @@ impl<K: Entity> Slot<K> {
                 }
                 self.sleeps.fetch_add(1, Ordering::Relaxed);
                 self.lines.bytes.fetch_sub(CELL_BYTES, Ordering::Relaxed);
+                self.lines.running.fetch_sub(1, Ordering::Relaxed);
                 self.lines.is_cold(self);
             }
         }

@@ -55,6 +55,10 @@ pub(crate) struct Lines<K: Entity> {
     cold: Mutex<VecDeque<Place<K>>>,
     /// Estimated, over all slots.
     pub(crate) bytes: AtomicUsize,
+    /// Living cells.
+    pub(crate) running: AtomicUsize,
+    /// Commands that found a mailbox full.
+    pub(crate) refused: AtomicU64,
     pub(crate) hibernated: AtomicU64,
     pub(crate) passivated: AtomicU64,
     pub(crate) crashes: AtomicU64,
@@ -67,6 +71,8 @@ impl<K: Entity> Lines<K> {
             warm: Mutex::default(),
             cold: Mutex::default(),
             bytes: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
             hibernated: AtomicU64::new(0),
             passivated: AtomicU64::new(0),
             crashes: AtomicU64::new(0),

@@ -24,13 +24,14 @@ use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
 use crate::batch::{self, Batch};
+use crate::histogram::{Histogram, MICROSECONDS, TICKETS};
 use crate::link::LinkGroup;
 use crate::options::RuntimeOptions;
 use crate::task;
 use crate::ticket::{Fall, Ticket};
 
 /// Counts since the start; readers compute rates.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriterCounters {
     /// Tickets that were handed in.
     pub submitted: AtomicU64,
@@ -42,6 +43,27 @@ pub struct WriterCounters {
     pub fallen: AtomicU64,
     /// Tries that ended without an answer from the store.
     pub store_retries: AtomicU64,
+    /// Bytes of payloads and replies in commits that wrote something.
+    pub bytes: AtomicU64,
+    /// Tickets by batch.
+    pub batch_tickets: Histogram,
+    /// How long a batch took from its hand-over to the store until its answer, retries included.
+    pub commit_time: Histogram,
+}
+
+impl Default for WriterCounters {
+    fn default() -> Self {
+        Self {
+            submitted: AtomicU64::default(),
+            batches: AtomicU64::default(),
+            committed: AtomicU64::default(),
+            fallen: AtomicU64::default(),
+            store_retries: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            batch_tickets: Histogram::new(TICKETS),
+            commit_time: Histogram::new(MICROSECONDS),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -284,8 +306,11 @@ impl Writer {
     }
 
     async fn commit(&mut self, batch: Batch) {
-        let Batch { tickets, units, unit_of, snapshots } = batch;
+        let Batch { tickets, units, unit_of, snapshots, bytes } = batch;
+        let count = tickets.len() as u64;
+        let started = tokio::time::Instant::now();
         let (units, outcomes) = self.append(units).await;
+        let took = started.elapsed();
         let falls: Vec<Option<Fall>> = tickets
             .iter()
             .zip(&unit_of)
@@ -322,7 +347,11 @@ impl Writer {
             }
         }
         if outcomes.contains(&UnitOutcome::Committed) {
-            self.intake.counters.batches.fetch_add(1, Ordering::Relaxed);
+            let counters = &self.intake.counters;
+            counters.batches.fetch_add(1, Ordering::Relaxed);
+            counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            counters.batch_tickets.count(count);
+            counters.commit_time.time(took);
             self.intake.commits.send_modify(|count| *count += 1);
         }
     }
@@ -378,7 +407,7 @@ impl Intake {
             };
             match error {
                 StoreError::Full if !unsure => {
-                    error!("store is full");
+                    error!(severity = "critical", "store is full");
                     return Err(Fall::Full);
                 }
                 StoreError::Invalid(problem) if !unsure => {

@@ -19,7 +19,7 @@ pub mod subject;
 
 pub use codes::{CODES, Code};
 pub use entity::{CommandAnswer, EntityView};
-pub use health::Health;
+pub use health::{Health, Probe};
 pub use problem::{ErrorObject, Outcome, Problem};
 
 /// Names of the headers that have a meaning of their own here, as they travel: in lower case.

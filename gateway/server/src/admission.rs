@@ -8,8 +8,9 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use tokio::time::Instant;
 
-use crate::auth::{Principal, Scope};
+use crate::auth::{AuthError, Principal, Scope};
 use crate::exchange::Exchange;
+use crate::metrics::AuthRefusal;
 use crate::problem::Fault;
 use crate::state::App;
 
@@ -35,10 +36,20 @@ impl App {
     ) -> Result<Admitted, Fault> {
         let deadline = exchange.deadline(parts, self.limits.timeout)?;
         let received = exchange.received();
-        let principal = self.auth.authenticate(&parts.headers, scope, received, deadline).await?;
+        let http = &self.observed.http;
+        let principal = self.auth.authenticate(&parts.headers, scope, received, deadline).await;
+        let principal = principal.inspect_err(|error| http.auth_refused(reason(error)))?;
         let (allowance, taken) = self.rates.take(&principal.tenant, scope);
         exchange.allow(allowance);
-        taken?;
+        taken.inspect_err(|_| http.rate_refused(scope))?;
         Ok(Admitted { principal, deadline })
+    }
+}
+
+const fn reason(error: &AuthError) -> AuthRefusal {
+    match error {
+        AuthError::Missing | AuthError::Invalid(_) => AuthRefusal::Key,
+        AuthError::ScopeMissing(_) => AuthRefusal::Scope,
+        AuthError::Busy | AuthError::Store(_) => AuthRefusal::Unchecked,
     }
 }

@@ -27,6 +27,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::config::{Config, EffectsConfig, StoreConfig};
+use crate::health::{self, Health, HealthOptions};
 use crate::registry;
 use crate::state::JournalAccess;
 
@@ -39,6 +40,7 @@ pub struct Node {
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     runtime: coppice_runtime::Node,
+    keys: Arc<KeyRing>,
     opened: Opened,
 }
 
@@ -299,14 +301,14 @@ impl Node {
             runtime_options(config),
         );
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
-        let builder = builder.effects(effects(&config.effects)?).grace(grace).keys(keys);
+        let builder = builder.effects(effects(&config.effects)?).grace(grace).keys(keys.clone());
         let builder = match keeper {
             Some(keeper) => builder.first(keeper),
             None => builder,
         };
         let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Tree)?;
         info!(node_id = opened.node_id, "the node has started");
-        Ok(Self { registry: runtime.registry(), store, clock, runtime, opened })
+        Ok(Self { registry: runtime.registry(), store, clock, runtime, keys, opened })
     }
 
     /// A look into the node.
@@ -315,18 +317,36 @@ impl Node {
         self.runtime.inspector()
     }
 
+    /// What the node depends on.
+    #[must_use]
+    pub fn health(&self, config: &Config) -> Health {
+        let dependencies = health::of_node(health::Parts {
+            inspector: self.inspector(),
+            store: Arc::clone(&self.store),
+            keys: Arc::clone(&self.keys),
+            disk: (
+                config.store.data.clone(),
+                config.store.disk_free_min_bytes,
+                config.store.database.expose().is_empty(),
+            ),
+            bell: health::receiver(&config.effects.bell_url),
+        });
+        Health::new(HealthOptions::from(&config.health), dependencies, self.clock.now())
+    }
+
     /// What erases subjects.
     #[must_use]
     pub fn eraser(&self) -> Eraser {
         self.runtime.eraser()
     }
 
-    /// Puts the gateway into the node's tree: the last to start and the first to stop.
+    /// Puts a part into the node's tree, behind all that are there: of those the last to start and
+    /// the first to stop. The gateway is the last.
     ///
     /// # Errors
     /// The tree's, where it doesn't come up.
-    pub async fn open(&self, gateway: ChildSpec) -> Result<(), RequestError> {
-        self.runtime.supervisor().start_child(gateway).await.map(drop)
+    pub async fn open(&self, part: ChildSpec) -> Result<(), RequestError> {
+        self.runtime.supervisor().start_child(part).await.map(drop)
     }
 
     /// The journal, for lists and streams.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
-use coppice_api::{codes, headers};
+use coppice_api::{Code, codes, headers};
 use coppice_core::{CommandId, CorrelationId, Sequence};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -128,7 +128,18 @@ impl Exchange {
 
     /// Adds what every answer carries.
     #[must_use]
-    pub fn finish(&self, mut response: Response) -> Response {
+    pub fn finish(&self, response: Response) -> Response {
+        self.finish_with(response, None)
+    }
+
+    /// Adds what every answer carries to one that tells of a problem.
+    #[must_use]
+    pub fn finish_problem(&self, response: Response, problem: Noted) -> Response {
+        self.finish_with(response, Some(problem))
+    }
+
+    fn finish_with(&self, mut response: Response, problem: Option<Noted>) -> Response {
+        response.extensions_mut().insert(Told { problem });
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, self.request_id.clone());
         if let Some(allowance) = self.allowance.get() {
@@ -139,6 +150,20 @@ impl Exchange {
         }
         response
     }
+}
+
+/// What an answer was made of, for whoever counts and logs; it goes no further.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The problem, where it tells of one.
+    pub problem: Option<Noted>,
+}
+
+/// A problem as it is counted and logged.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    /// Its code.
+    pub code: Code,
 }
 
 /// The sequence that the caller expects the entity to be at, from `If-Match`.

@@ -15,7 +15,7 @@ use coppice_runtime::Failure;
 use tracing::{debug, error};
 
 use crate::auth::{AuthError, Invalid};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Noted};
 
 /// After how many seconds a retry makes sense. What is retryable passes within a moment (a drained
 /// mailbox, a restarted actor, a new owner), and HTTP has no finer unit.
@@ -137,7 +137,7 @@ impl Fault {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
             }
         };
-        exchange.finish(response)
+        exchange.finish_problem(response, Noted { code: self.code })
     }
 }
 

@@ -47,7 +47,10 @@ impl Class {
         match scope {
             Scope::EntitiesRead => Self::Read,
             Scope::EntitiesWrite | Scope::EntitiesDelete => Self::Write,
-            Scope::InspectRead | Scope::InspectWrite | Scope::SubjectsWrite => Self::Operate,
+            Scope::InspectRead
+            | Scope::InspectWrite
+            | Scope::SubjectsWrite
+            | Scope::MetricsRead => Self::Operate,
         }
     }
 

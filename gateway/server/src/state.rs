@@ -9,6 +9,7 @@ use coppice_runtime::{Eraser, Feed, Horizons, Inspector, Registry};
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
+use crate::observed::Observed;
 use crate::rates::Rates;
 use crate::streams::Streams;
 
@@ -34,6 +35,8 @@ pub struct App {
     pub inspector: Option<Inspector>,
     /// What erases subjects; without it, there is nothing at `/v1/subjects`.
     pub eraser: Option<Eraser>,
+    /// What is kept of how the node is and what it does.
+    pub observed: Observed,
 }
 
 /// The journal as the gateway reads it.

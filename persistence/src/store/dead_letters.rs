@@ -56,7 +56,8 @@ pub enum LetterReason {
 }
 
 impl LetterReason {
-    const ALL: [Self; 5] =
+    /// Every reason.
+    pub const ALL: [Self; 5] =
         [Self::Crashed, Self::ProcessEnded, Self::OutcomeUnknown, Self::Refused, Self::NoHandler];
 
     /// Its name, as it is stored and shown. Names never change.

@@ -7,6 +7,7 @@ use coppice_persistence::{ApiKeyRow, Directory};
 use coppice_runtime::{SystemClock, task};
 use coppice_server::auth::{ApiKey, Auth};
 use coppice_server::config::{self, Sources};
+use coppice_server::observed::Observed;
 use coppice_server::routes;
 use coppice_server::serve::{ConnectionLimits, serve};
 use coppice_server::state::{App, RequestLimits};
@@ -55,6 +56,7 @@ async fn served() -> (World, String) {
         streams: coppice_server::streams::Streams::from(&config.server),
         inspector: None,
         eraser: Some(world.node.eraser()),
+        observed: Observed::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use coppice_core::StreamKey;
-use coppice_persistence::StoreError;
+use coppice_core::{ShardId, StreamKey};
+use coppice_persistence::{LetterReason, StoreError};
 use coppice_supervisors::SupervisorHandle;
 
 use crate::clock::Clock;
@@ -54,10 +54,35 @@ impl Inspector {
         &self.services.pools
     }
 
+    /// What was taken out of delivery since the start, by reason.
+    pub fn dead_letters_total(&self) -> impl Iterator<Item = (LetterReason, u64)> {
+        self.services.quarantine.put_total()
+    }
+
+    /// How many follow the journal.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.services.feed.followers()
+    }
+
     /// The timers of entities in memory.
     #[must_use]
     pub fn timers(&self) -> &Timers {
         &self.services.timers
+    }
+
+    /// How many shards the node may speak for right now.
+    #[must_use]
+    pub fn shards_held(&self) -> u16 {
+        let lease = self.services.lease.as_ref();
+        let held = (0..lease.shard_count()).filter(|shard| lease.epoch(ShardId(*shard)).is_some());
+        u16::try_from(held.count()).unwrap_or(u16::MAX)
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shard_count(&self) -> u16 {
+        self.services.lease.shard_count()
     }
 
     /// The node's clock.

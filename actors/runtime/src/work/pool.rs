@@ -69,6 +69,25 @@ pub struct PoolCounters {
     pub settled: AtomicU64,
     /// Effects that found no place and wait for a scan.
     pub overflowed: AtomicU64,
+    /// Effects that were carried out.
+    pub done: AtomicU64,
+    /// Effects that ended without having been carried out.
+    pub failed: AtomicU64,
+    /// Effects of which nobody knows whether they were carried out.
+    pub unknown: AtomicU64,
+    /// Effects that were taken out of delivery.
+    pub parked: AtomicU64,
+}
+
+impl PoolCounters {
+    fn ended(&self, outcome: &EffectOutcome) {
+        let count = match outcome {
+            EffectOutcome::Done { .. } => &self.done,
+            EffectOutcome::Failed { .. } => &self.failed,
+            EffectOutcome::Unknown { .. } => &self.unknown,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -262,6 +281,7 @@ impl PoolRunner {
     async fn carry_out(&self, job: &Job, since: Instant, calls: &Semaphore, stopping: StopSignal) {
         let message = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
         let counted = Tried { message, epoch: job.epoch };
+        let counters = &self.pool.counters;
         let outcome = match self.call(job, (since, counted), calls, stopping).await {
             Called::Ended(outcome) => outcome,
             Called::Left => return self.courier.left.note(&job.key),
@@ -270,17 +290,21 @@ impl PoolRunner {
             Called::StartedTooOften(starts) => {
                 let detail = format!("{starts} starts ended without an outcome");
                 let reason = LetterReason::ProcessEnded;
+                counters.parked.fetch_add(1, Ordering::Relaxed);
                 return quarantine(&self.courier.quarantine, job, reason, detail, starts);
             }
         };
+        counters.ended(&outcome);
         let message = job.outcome(outcome);
         match self.courier.deliver(&job.key, &message).await {
             Delivered::Digested => {
-                self.pool.counters.settled.fetch_add(1, Ordering::Relaxed);
+                counters.settled.fetch_add(1, Ordering::Relaxed);
                 self.courier.attempts.forget(counted);
             }
             // The count stays: what may have been sent must not be sent again unasked.
-            Delivered::Quarantined => {}
+            Delivered::Quarantined => {
+                counters.parked.fetch_add(1, Ordering::Relaxed);
+            }
             Delivered::LeftAlone => self.courier.left.note(&job.key),
         }
     }

@@ -97,6 +97,8 @@ struct Shared {
     held: RwLock<BTreeMap<StreamId, Held>>,
     unwritten: Mutex<Vec<DeadLetter>>,
     releases: AtomicU64,
+    /// Letters that were put, by reason, in the order of [`LetterReason::ALL`].
+    put: [AtomicU64; LetterReason::ALL.len()],
     bell: Notify,
     reading: Mutex<Reading>,
     /// Wakes whoever waits for that, in the order in which they came: a `watch` would not, and a
@@ -123,6 +125,7 @@ impl Quarantine {
             held: RwLock::default(),
             unwritten: Mutex::default(),
             releases: AtomicU64::new(0),
+            put: Default::default(),
             bell: Notify::new(),
             reading: Mutex::default(),
             loading: Notify::new(),
@@ -197,6 +200,12 @@ impl Quarantine {
         !held.is_empty() && held.get(&stream).is_some_and(|held| held.messages.contains(&message))
     }
 
+    /// What was taken out of delivery since the start, by reason.
+    pub fn put_total(&self) -> impl Iterator<Item = (LetterReason, u64)> {
+        let counts = self.0.put.iter().map(|count| count.load(Ordering::Relaxed));
+        LetterReason::ALL.into_iter().zip(counts)
+    }
+
     /// Takes a message, or an entity, out of delivery.
     pub fn put(&self, what: &Undeliverable<'_>) {
         let stream = what.key.stream();
@@ -222,6 +231,10 @@ impl Quarantine {
             detail = %letter.detail,
             "message is out of delivery"
         );
+        let reasons = LetterReason::ALL.iter().zip(&self.0.put);
+        reasons.filter(|(reason, _)| **reason == what.reason).for_each(|(_, count)| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         // Unwritten first: whoever reads the letters anew adds those.
         self.0.unwritten.lock().push(letter.clone());
         hold(&mut self.0.held.write(), &letter);

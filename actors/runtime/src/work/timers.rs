@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coppice_core::{StreamId, StreamKey, TimerId, Timestamp};
@@ -42,6 +43,7 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     bell: Notify,
+    fired: AtomicU64,
 }
 
 /// Sets timers. Clones are the same timers.
@@ -80,6 +82,12 @@ impl Timers {
         self.0.state.lock().by_due.len()
     }
 
+    /// Timers that were sent to their entities since the start.
+    #[must_use]
+    pub fn fired(&self) -> u64 {
+        self.0.fired.load(Ordering::Relaxed)
+    }
+
     /// Whether none is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -96,6 +104,7 @@ impl Timers {
             while firing.len() < FIRING_MAX
                 && let Some(next) = self.0.state.lock().take_due(now)
             {
+                self.0.fired.fetch_add(1, Ordering::Relaxed);
                 firing.spawn(fire(self.clone(), courier.clone(), next));
             }
             let wait = match self.0.state.lock().by_due.first() {

@@ -47,9 +47,22 @@ pub enum Scope {
     InspectWrite,
     /// Erasing subjects.
     SubjectsWrite,
+    /// Reading the node's metrics.
+    MetricsRead,
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 7] = [
+        Self::EntitiesRead,
+        Self::EntitiesWrite,
+        Self::EntitiesDelete,
+        Self::InspectRead,
+        Self::InspectWrite,
+        Self::SubjectsWrite,
+        Self::MetricsRead,
+    ];
+
     /// The scope as it is stored and shown.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -60,6 +73,7 @@ impl Scope {
             Self::InspectRead => "inspect:read",
             Self::InspectWrite => "inspect:write",
             Self::SubjectsWrite => "subjects:write",
+            Self::MetricsRead => "metrics:read",
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::auth::{ApiKey, Auth};
 use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
 use crate::compose::{ComposeError, Node};
 use crate::config::{Config, ServerConfig, Settings};
+use crate::health::{self, Health};
+use crate::observed::Observed;
 use crate::problem::Chain;
 use crate::rates::Rates;
 use crate::serve as connections;
@@ -141,10 +143,14 @@ async fn open_gateway(
     // Port 0 has become a real one.
     let address = listener.local_addr().map_err(failed)?;
     let listener = listener.into_std().map_err(failed)?;
-    let app = Arc::new(app(node, config));
-    let streams = app.streams.clone();
+    let observed = Observed::new(node.health(config), config.server.metrics_public);
+    // Before the first request: a node that is asked knows how it is.
+    let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
+    node.open(checks).await.map_err(ServeError::Gateway)?;
+    let app = Arc::new(app(node, config, observed));
+    let parts = (app.streams.clone(), app.observed.health.clone());
     let router = routes::router(app);
-    node.open(gateway(listener, router, streams, &config.server))
+    node.open(gateway(listener, router, parts, &config.server))
         .await
         .map_err(ServeError::Gateway)?;
     say(&format!("coppice ready http://{address}"))
@@ -155,20 +161,24 @@ async fn open_gateway(
 fn gateway(
     listener: std::net::TcpListener,
     router: Router,
-    streams: Streams,
+    (streams, health): (Streams, Health),
     config: &ServerConfig,
 ) -> ChildSpec {
     let limits = ConnectionLimits::from(config);
+    let notice = Duration::from_millis(config.drain_notice_ms);
     // A little longer than its connections may take, which it ends by itself.
-    let patience = limits.shutdown_grace + Duration::from_secs(1);
+    let patience = notice + limits.shutdown_grace + Duration::from_secs(1);
     let task = ChildSpec::task("gateway", move |context: TaskContext| {
         let (listener, router) = (listener.try_clone(), router.clone());
-        let streams = streams.clone();
+        let (streams, health) = (streams.clone(), health.clone());
         async move {
             let listener = TcpListener::from_std(listener?)?;
             streams.begin();
+            health.drains(false);
             let stopped = async {
                 context.stop.raised().await;
+                health.drains(true);
+                tokio::time::sleep(notice).await;
                 // They would not end by themselves, and their connections with them.
                 streams.end(STREAMS_END_WITHIN).await;
             };
@@ -179,7 +189,7 @@ fn gateway(
     task.shutdown(Shutdown::Timeout(patience))
 }
 
-fn app(node: &Node, config: &Config) -> App {
+fn app(node: &Node, config: &Config, observed: Observed) -> App {
     App {
         registry: node.registry.clone(),
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
@@ -189,6 +199,7 @@ fn app(node: &Node, config: &Config) -> App {
         streams: Streams::from(&config.server),
         inspector: Some(node.inspector()),
         eraser: Some(node.eraser()),
+        observed,
     }
 }
 

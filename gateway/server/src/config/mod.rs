@@ -24,8 +24,8 @@ pub use environment::{
     API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
 };
 pub use sections::{
-    AuthConfig, Config, EffectsConfig, Environment, LogConfig, LogFormat, LogLevel, RatesConfig,
-    RuntimeConfig, Secret, ServerConfig, StoreConfig, TenantRates,
+    AuthConfig, Config, EffectsConfig, Environment, HealthConfig, LogConfig, LogFormat, LogLevel,
+    RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig, TenantRates,
 };
 
 /// The defaults, as they are documented.

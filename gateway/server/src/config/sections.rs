@@ -25,6 +25,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How fast tenants may ask.
     pub rates: RatesConfig,
+    /// How often and how long the node looks at what it depends on.
+    pub health: HealthConfig,
     /// What is written to stderr, and how.
     pub log: LogConfig,
 }
@@ -67,6 +69,10 @@ pub struct ServerConfig {
     pub stream_recheck_ms: u64,
     /// How often a stream without events says that it is alive.
     pub stream_heartbeat_ms: u64,
+    /// Whether metrics are shown without a key.
+    pub metrics_public: bool,
+    /// How long the node goes on answering, as not ready, once it is told to stop.
+    pub drain_notice_ms: u64,
     /// How long requests under way may take to finish at shutdown.
     pub shutdown_grace_ms: u64,
 }
@@ -203,6 +209,18 @@ pub struct AuthConfig {
     pub refused_ttl_ms: u64,
     /// Keys looked up at the same time.
     pub lookups_max: usize,
+}
+
+/// How often and how long the node looks at what it depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthConfig {
+    /// Between two rounds of checks.
+    pub interval_ms: u64,
+    /// How long one check may take.
+    pub timeout_ms: u64,
+    /// Checks that fail in a row before a dependency is down.
+    pub failures_max: u32,
 }
 
 /// What is written to stderr, and how.

@@ -1,13 +1,14 @@
 //! The routes, one family per file.
 //!
 //! **Invariant:** whatever a request asks for, its answer has an `x-request-id`, and an error is a
-//! problem body.
+//! problem body; only what `/health` says of a sick node is a body of its own.
 
 mod activity;
 mod entities;
 mod health;
 mod inspect;
 mod journal;
+mod metrics;
 mod stream;
 mod subjects;
 
@@ -16,12 +17,14 @@ use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderValue, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use coppice_api::codes;
 use serde::Serialize;
 
 use crate::exchange::Exchange;
+use crate::observed::observe;
 use crate::problem::Fault;
 use crate::state::AppState;
 
@@ -41,15 +44,19 @@ pub fn router(state: AppState) -> Router {
     };
     Router::new()
         .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/entities/{kind}/{id}", get(entities::view).delete(entities::delete))
         .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
-        .with_state(state)
+        .with_state(state.clone())
         .merge(inspection)
         .merge(subjects)
         .merge(journal)
         // Last: it is for the routes that are there by then.
         .fallback(route_not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(state, observe))
 }
 
 async fn route_not_found(request: Request) -> Response {

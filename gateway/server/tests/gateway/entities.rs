@@ -1,6 +1,7 @@
 //! What goes in and what comes back where nothing is wrong.
 
 use axum::body::Body;
+use coppice_api::health::Status;
 use coppice_api::{CommandAnswer, EntityView, Health};
 use coppice_core::{CommandId, Sequence, TenantId};
 use serde_json::{Value, json};
@@ -116,5 +117,5 @@ async fn health_needs_no_key() {
     let request = axum::http::Request::builder().uri("/health").body(Body::empty());
     let reply = gateway.send(request.unwrap()).await;
     assert_eq!(reply.status, 200);
-    assert_eq!(reply.json::<Health>().status, "ok");
+    assert_eq!(reply.json::<Health>().status, Status::Ok);
 }

@@ -9,5 +9,7 @@ mod connections;
 mod docs;
 mod entities;
 mod failures;
+mod health;
 mod http;
+mod metrics;
 mod support;

@@ -10,6 +10,7 @@ use coppice_persistence::{ApiKeyRow, Directory, StoreError};
 use coppice_runtime::{Answer, Failure, KindPort, Registry, Request, SystemClock, View};
 use coppice_server::auth::{ApiKey, Auth, SCOPE_ALL};
 use coppice_server::config::{self, Config, Sources};
+use coppice_server::observed::Observed;
 use coppice_server::rates::Rates;
 use coppice_server::state::{App, AppState, RequestLimits};
 use coppice_server::streams::Streams;
@@ -200,6 +201,15 @@ pub fn gateway() -> Gateway {
 
 /// With these settings.
 pub fn gateway_with(config: &Config) -> Gateway {
+    gateway_of(config, Observed::default())
+}
+
+/// Observed in this way.
+pub fn gateway_observed(observed: Observed) -> Gateway {
+    gateway_of(&config(), observed)
+}
+
+fn gateway_of(config: &Config, observed: Observed) -> Gateway {
     let kind = Arc::new(FakeKind::default());
     let directory = Arc::new(FakeDirectory::with_key());
     let state = Arc::new(App {
@@ -211,6 +221,7 @@ pub fn gateway_with(config: &Config) -> Gateway {
         streams: Streams::from(&config.server),
         inspector: None,
         eraser: None,
+        observed,
     });
     Gateway { state, kind, directory }
 }

@@ -1,0 +1,34 @@
+//! `GET /metrics`
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use coppice_api::codes;
+
+use crate::auth::Scope;
+use crate::exchange::Exchange;
+use crate::metrics::{self, CONTENT_TYPE};
+use crate::problem::Fault;
+use crate::state::AppState;
+
+pub(super) async fn metrics(State(state): State<AppState>, request: Request) -> Response {
+    let parts = request.into_parts().0;
+    let exchange = Exchange::begin(&parts);
+    if !state.observed.metrics_public
+        && let Err(fault) = state.admit(&parts, &exchange, Scope::MetricsRead).await
+    {
+        return fault.respond(&exchange);
+    }
+    match metrics::gather(&state).await.text() {
+        Ok(text) => {
+            let mut response = Response::new(Body::from(text));
+            let content_type = HeaderValue::from_static(CONTENT_TYPE);
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            exchange.finish(response)
+        }
+        Err(_) => {
+            Fault::new(codes::INTERNAL_ERROR, "the metrics can't be written").respond(&exchange)
+        }
+    }
+}
