@@ -118,6 +118,8 @@ async fn an_event_that_can_not_be_read_ends_the_streams_that_should_carry_it_and
     let (code, reason) = closed(&mut b_socket).await;
     assert_eq!(code, 1011);
     assert!(reason.contains("position 3"), "{reason}");
+    let metrics = http.get("/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("\ncoppice_journal_unreadable_events_total 1"), "{metrics}");
     // The same from behind, out of the journal itself, and past it where the client says so.
     sandbox.restart().await.unwrap();
     let http = Http::new(&sandbox);

@@ -29,6 +29,12 @@ pub async fn gather(app: &App) -> Samples {
     http(&mut samples, &app.observed.http);
     gauge(&mut samples, t::STREAMS_OPEN, &[], count(app.streams.open()));
     health(&mut samples, &app.observed.health);
+    if let Some(journal) = &app.journal {
+        counter(&mut samples, t::UNREADABLE, &[], journal.feed.unreadable());
+        for (model, at) in journal.read_models.all() {
+            gauge(&mut samples, t::READ_MODEL_POSITION, &[model], number(at.0));
+        }
+    }
     if let Some(inspector) = &app.inspector {
         writer(&mut samples, inspector);
         kinds(&mut samples, inspector);

@@ -111,6 +111,10 @@ metrics! {
     DEAD_LETTERS = Counter "coppice_dead_letters" ["reason"]
         "Messages and entities that were taken out of delivery.";
     FOLLOWERS = Gauge "coppice_journal_followers" [] "Streams that follow the journal.";
+    UNREADABLE = Counter "coppice_journal_unreadable_events" []
+        "Events that were met on the way to streams and can't be read.";
+    READ_MODEL_POSITION = Gauge "coppice_read_model_position" ["model"]
+        "The position up to which a read model has the journal.";
 
     HEALTH = Gauge "coppice_health_status" [] "The node as a whole: 0 ok, 1 degraded, 2 down.";
     DEPENDENCY = Gauge "coppice_dependency_status" ["dependency", "criticality"]
