@@ -236,8 +236,8 @@ async fn a_key_that_was_revoked_or_has_expired_is_refused() {
         Wire::new(&sandbox).add(1).await.is_accepted();
         sandbox.terminate().await.unwrap();
         let text = match column {
-            "revoked_at" => "UPDATE api_keys SET revoked_at = 1",
-            _ => "UPDATE api_keys SET expires_at = 1",
+            "revoked_at" => "UPDATE api_keys SET revoked_at = unixepoch() * 1000000 - 1",
+            _ => "UPDATE api_keys SET expires_at = unixepoch() * 1000000 - 1",
         };
         database::damage(sandbox.data(), None, &[text]).await;
         sandbox.restart().await.unwrap();

@@ -109,17 +109,9 @@ impl World {
 async fn add_key(store: &MemoryStore, tenant: &str, text: &str, scopes: &str) {
     let key = ApiKey::parse(text).unwrap();
     let tenant = TenantId::new(tenant).unwrap();
-    let row = ApiKeyRow {
-        id: key.hash().to_uuid(),
-        tenant: tenant.clone(),
-        prefix: key.prefix().to_owned(),
-        hash: key.hash(),
-        scopes: scopes.to_owned(),
-        description: String::new(),
-        created_at: Timestamp::EPOCH,
-        expires_at: None,
-        revoked_at: None,
-    };
+    let (id, prefix, hash) = (key.hash().to_uuid(), key.prefix().to_owned(), key.hash());
+    let scopes = scopes.to_owned();
+    let row = ApiKeyRow::new(id, tenant.clone(), prefix, hash, scopes, Timestamp::EPOCH);
     store.add_tenant(&tenant, "a tenant", &row).await.unwrap();
 }
 

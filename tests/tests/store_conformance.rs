@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a store that fails where it must not fails the case")]
 
+#[path = "store_conformance/api_keys.rs"]
+mod api_keys;
 #[path = "store_conformance/append.rs"]
 mod append;
 #[path = "store_conformance/attempts.rs"]
@@ -73,6 +75,17 @@ macro_rules! suite {
 macro_rules! suites {
     ($($backend:ident)*) => { $(
         suite! { $backend:
+            api_keys {
+                a_key_is_added_once_and_brings_its_tenant
+                a_key_that_is_rotated_gets_one_successor
+                a_rotation_shortens_and_never_lengthens_a_life
+                a_tenant_has_so_many_keys_at_most
+                ended_keys_are_purged_by_age
+                keys_are_listed_by_tenant_in_pages
+                of_competing_rotations_exactly_one_counts
+                only_a_valid_key_is_rotated
+                the_latest_use_of_a_key_is_noted
+            }
             append {
                 a_megabyte_passes_whole
                 a_stream_is_read_in_pages

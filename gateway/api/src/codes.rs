@@ -49,12 +49,15 @@ catalogue! {
     UNKNOWN_COMMAND = "unknown_command" 404 false "The kind has no such command";
     ENTITY_NOT_FOUND = "entity_not_found" 404 false "There is no such entity";
     DEAD_LETTER_NOT_FOUND = "dead_letter_not_found" 404 false "There is no such dead letter";
+    API_KEY_NOT_FOUND = "api_key_not_found" 404 false "There is no such API key";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";
     MESSAGE_QUARANTINED = "message_quarantined" 409 false "The command is out of delivery";
     ENTITY_QUARANTINED = "entity_quarantined" 409 false "The entity is out of service";
     DEAD_LETTER_STAYS = "dead_letter_stays" 409 false "The dead letter can not go that way";
+    API_KEY_NOT_ACTIVE = "api_key_not_active" 409 false "The API key is not active";
+    API_KEYS_FULL = "api_keys_full" 409 false "The tenant has as many API keys as it may";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     SUBJECT_ERASED = "subject_erased" 409 false "The subject was erased";
     ENTITY_DELETED = "entity_deleted" 410 false "The entity was deleted";

@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod activity;
+pub mod api_key;
 pub mod codes;
 pub mod entity;
 pub mod health;

@@ -105,17 +105,15 @@ async fn add(
     description: &str,
 ) -> Result<(), BootstrapError> {
     let tenant = TenantId::new(DEFAULT_TENANT).map_err(BootstrapError::Tenant)?;
+    // The id is made of the hash, so that nodes that add the same key add one row.
+    let id = key.hash().to_uuid();
+    let (prefix, hash, scopes) = (key.prefix().to_owned(), key.hash(), SCOPE_ALL.to_owned());
+    let row = ApiKeyRow::new(id, tenant.clone(), prefix, hash, scopes, clock.now());
     let row = ApiKeyRow {
-        // Made of the hash, so that nodes that add the same key add one row.
-        id: key.hash().to_uuid(),
-        tenant: tenant.clone(),
-        prefix: key.prefix().to_owned(),
-        hash: key.hash(),
-        scopes: SCOPE_ALL.to_owned(),
+        name: "first".to_owned(),
         description: description.to_owned(),
-        created_at: clock.now(),
-        expires_at: None,
-        revoked_at: None,
+        live: key.mode() == KeyMode::Live,
+        ..row
     };
     directory.add_tenant(&tenant, DEFAULT_TENANT, &row).await.map_err(BootstrapError::Store)
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use coppice_server::archive::ArchiveError;
 use coppice_server::backup::BackupError;
-use coppice_server::commands::{self, InspectCommandError, ServeError, VerifyError};
+use coppice_server::commands::{
+    self, InspectCommandError, ServeError, TokenError, TokenRequest, VerifyError,
+};
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
 use coppice_server::inspection::{InspectError, Look};
 use coppice_server::problem::Chain;
@@ -22,6 +24,8 @@ const GAVE_UP: u8 = 4;
 const FAULT_FOUND: u8 = 3;
 /// What `inspect` was asked to show isn't there.
 const ABSENT: u8 = 5;
+/// How long a token is valid that is issued here, in seconds.
+const TOKEN_TTL_S: u64 = 3_600;
 /// Rows that `inspect` shows.
 const ROWS: u32 = 100;
 
@@ -88,6 +92,24 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         what: What,
+    },
+    /// Prints a token that a node with the same settings and COPPICE_JWT_SECRET accepts.
+    Token {
+        /// A configuration file; its section auth.jwt says what the token must claim.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Whose data it may reach.
+        #[arg(long)]
+        tenant: String,
+        /// What it allows, once for each scope.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<String>,
+        /// Who it is for: what is done with it is recorded under this name.
+        #[arg(long, default_value = "operator")]
+        subject: String,
+        /// For how many seconds.
+        #[arg(long, default_value_t = TOKEN_TTL_S)]
+        ttl: u64,
     },
     /// Ends all leases and moves the epochs on, after a database was set back to an earlier time.
     Fence {
@@ -175,7 +197,7 @@ fn main() -> ExitCode {
         Command::Serve { options, listen } => run(&options.sources(listen), async |settings| {
             commands::serve(settings).await.map_err(|error| {
                 let code = match &error {
-                    ServeError::BootstrapKey(_) => USAGE,
+                    ServeError::BootstrapKey(_) | ServeError::Tokens(_) => USAGE,
                     ServeError::GaveUp(_) => GAVE_UP,
                     _ => FAILED,
                 };
@@ -204,6 +226,17 @@ fn main() -> ExitCode {
             let shown = commands::inspect(&url, &what.into(), json).await;
             shown.map_err(|error| of_inspect(&error))
         }),
+        Command::Token { config, tenant, scopes, subject, ttl } => {
+            let sources = Sources {
+                file: config,
+                environment: std::env::vars_os().collect(),
+                flags: Flags::default(),
+            };
+            run(&sources, async |settings| {
+                let request = TokenRequest { tenant, scopes, subject, ttl_s: ttl };
+                commands::token(settings, &request).map_err(|error| of_token(&error))
+            })
+        }
         Command::Fence { options } => run(&options.sources(None), async |settings| {
             commands::fence(settings).await.map_err(|error| fail(&error, FAILED))
         }),
@@ -217,6 +250,10 @@ fn of_inspect(error: &InspectCommandError) -> ExitCode {
         InspectCommandError::Ask(_) | InspectCommandError::Stdout(_) => FAILED,
     };
     fail(error, code)
+}
+
+fn of_token(error: &TokenError) -> ExitCode {
+    fail(error, if matches!(error, TokenError::Stdout(_)) { FAILED } else { USAGE })
 }
 
 fn of_backup(error: &BackupError) -> ExitCode {

@@ -80,6 +80,11 @@ impl Fault {
         Self { inner: Some(Chain(error).to_string().into()), ..fault }
     }
 
+    /// Of what the node could not do; the inner text stays in the log.
+    pub fn internal(detail: &'static str, inner: String) -> Self {
+        Self { inner: Some(inner.into()), ..Self::new(codes::INTERNAL_ERROR, detail) }
+    }
+
     /// The code.
     #[must_use]
     pub const fn code(&self) -> Code {
@@ -190,12 +195,14 @@ impl From<AuthError> for Fault {
         const INVALID: &str = "Bearer realm=\"coppice\", error=\"invalid_token\"";
         const SCOPE: &str = "Bearer realm=\"coppice\", error=\"insufficient_scope\"";
         match error {
-            AuthError::Missing => {
-                invalid("send the header `Authorization: Bearer sk_...`, once", PLAIN)
-            }
+            AuthError::Missing => invalid(
+                "send the header `Authorization: Bearer ...` with an API key or token, once",
+                PLAIN,
+            ),
             AuthError::Invalid(Invalid::Unknown) => invalid("the API key is not known", INVALID),
-            AuthError::Invalid(Invalid::Expired) => invalid("the API key has expired", INVALID),
+            AuthError::Invalid(Invalid::Expired) => invalid("the credential has expired", INVALID),
             AuthError::Invalid(Invalid::Revoked) => invalid("the API key was revoked", INVALID),
+            AuthError::Invalid(Invalid::Refused) => invalid("the token is not accepted", INVALID),
             AuthError::ScopeMissing(_) => {
                 Self::new(codes::SCOPE_MISSING, error.to_string()).challenge(SCOPE)
             }

@@ -49,6 +49,8 @@ impl Class {
             Scope::EntitiesWrite | Scope::EntitiesDelete => Self::Write,
             Scope::InspectRead
             | Scope::InspectWrite
+            | Scope::KeysRead
+            | Scope::KeysWrite
             | Scope::SubjectsWrite
             | Scope::MetricsRead => Self::Operate,
         }

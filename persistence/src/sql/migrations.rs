@@ -39,6 +39,7 @@ const SQLITE: &[Source] = &[
     source!("sqlite", 20261121004, "deliveries"),
     source!("sqlite", 20261121005, "lists"),
     source!("sqlite", 20261121006, "attempts_epoch"),
+    source!("sqlite", 20261121011, "api_keys"),
 ];
 
 const SQLITE_READ_SIDE: &[Source] = &[source!("sqlite_read", 20261121001, "read_side")];
@@ -55,6 +56,7 @@ const POSTGRES: &[Source] = &[
     source!("postgres", 20261121007, "lists"),
     source!("postgres", 20261121008, "attempts_epoch"),
     source!("postgres", 20261121010, "subject_keys"),
+    source!("postgres", 20261121011, "api_keys"),
 ];
 
 pub(super) async fn run_sqlite_journal(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -32,17 +32,14 @@ async fn served() -> (World, String) {
         ("theirs", STRANGER, "*"),
     ] {
         let (key, tenant) = (ApiKey::parse(text).unwrap(), TenantId::new(tenant).unwrap());
-        let row = ApiKeyRow {
-            id: key.hash().to_uuid(),
-            tenant: tenant.clone(),
-            prefix: key.prefix().to_owned(),
-            hash: key.hash(),
-            scopes: scopes.to_owned(),
-            description: String::new(),
-            created_at: Timestamp::EPOCH,
-            expires_at: None,
-            revoked_at: None,
-        };
+        let row = ApiKeyRow::new(
+            key.hash().to_uuid(),
+            tenant.clone(),
+            key.prefix().to_owned(),
+            key.hash(),
+            scopes.to_owned(),
+            Timestamp::EPOCH,
+        );
         store.add_tenant(&tenant, "a tenant", &row).await.unwrap();
     }
     let world = World::start(store.clone(), only(1)).await;

@@ -149,15 +149,6 @@ fn snapshot(sequence: u64) -> Snapshot {
 }
 
 fn api_key(number: u128) -> ApiKeyRow {
-    ApiKeyRow {
-        id: Uuid::from_u128(number),
-        tenant: tenant("t"),
-        prefix: "abcdefgh".to_owned(),
-        hash: sha256(&number.to_be_bytes()),
-        scopes: String::new(),
-        description: String::new(),
-        created_at: NOW,
-        expires_at: None,
-        revoked_at: None,
-    }
+    let (prefix, hash) = ("abcdefgh".to_owned(), sha256(&number.to_be_bytes()));
+    ApiKeyRow::new(Uuid::from_u128(number), tenant("t"), prefix, hash, String::new(), NOW)
 }

@@ -9,17 +9,15 @@ use uuid::Uuid;
 use crate::fixture::*;
 
 fn api_key(number: u128, of_tenant: &str, prefix: &str) -> ApiKeyRow {
-    ApiKeyRow {
-        id: Uuid::from_u128(number),
-        tenant: tenant(of_tenant),
-        prefix: prefix.to_owned(),
-        hash: sha256(&number.to_be_bytes()),
-        scopes: "read write".to_owned(),
-        description: "caf\u{e9} \u{1f600}".to_owned(),
-        created_at: NOW,
-        expires_at: None,
-        revoked_at: None,
-    }
+    let row = ApiKeyRow::new(
+        Uuid::from_u128(number),
+        tenant(of_tenant),
+        prefix.to_owned(),
+        sha256(&number.to_be_bytes()),
+        "read write".to_owned(),
+        NOW,
+    );
+    ApiKeyRow { description: "caf\u{e9} \u{1f600}".to_owned(), ..row }
 }
 
 async fn add(store: &dyn Store, key: &ApiKeyRow) {
@@ -45,14 +43,22 @@ pub(crate) async fn a_key_reads_back_as_it_was(store: Arc<dyn Store>) {
     let full = ApiKeyRow {
         id: Uuid::max(),
         scopes: String::new(),
+        name: "a 'name'".to_owned(),
         description: String::new(),
+        user: Some("u-1".to_owned()),
+        live: false,
         created_at: at(i64::MIN),
         expires_at: Some(at(i64::MAX)),
         revoked_at: Some(at(-1)),
+        last_used_at: Some(at(0)),
+        replaced_by: Some(Uuid::from_u128(9)),
+        intent: Some(sha256(b"intent")),
         ..api_key(2, "acme", "12345678")
     };
     for key in [plain, full] {
         add(&*store, &key).await;
+        assert_eq!(store.api_key(&key.tenant, key.id).await.unwrap(), Some(key.clone()));
+        assert_eq!(store.api_key(&tenant("other"), key.id).await.unwrap(), None);
         assert_eq!(keys(&*store, &key.prefix).await, [key]);
     }
 }

@@ -119,7 +119,7 @@ impl Cache {
     pub(super) fn forget(&self, id: Uuid) {
         let mut entries = self.entries.write();
         entries.generation = Generation(entries.generation.0 + 1);
-        entries.known.retain(|_, entry| entry.value.key_id != id);
+        entries.known.retain(|_, entry| entry.value.api_key() != Some(id));
     }
 }
 
@@ -146,16 +146,14 @@ mod tests {
     use coppice_core::hash::sha256;
 
     use super::*;
+    use crate::auth::Identity;
 
     const TTL: Duration = Duration::from_secs(300);
     const MOMENT: Duration = Duration::from_secs(1);
 
     fn principal(id: u128) -> Arc<Principal> {
-        Arc::new(Principal {
-            tenant: TenantId::new("t").unwrap(),
-            key_id: Uuid::from_u128(id),
-            scopes: "*".into(),
-        })
+        let identity = Identity::ApiKey(Uuid::from_u128(id));
+        Arc::new(Principal::new(TenantId::new("t").unwrap(), identity, "*"))
     }
 
     fn known(cache: &Cache, key: &str, now: Instant) -> bool {

@@ -1,4 +1,5 @@
-//! Who calls: bearer API keys, looked up by prefix and believed for a while.
+//! Who calls: one [`Principal`], whether by an API key, looked up by prefix and believed for a
+//! while, or by a token ([`token`]).
 //!
 //! **Invariants:** a key's text is never kept, only its SHA-256 (but by a stream, in memory, for as
 //! long as its caller follows); every candidate row is compared in
@@ -10,7 +11,13 @@
 
 mod cache;
 mod key;
+pub mod keys;
 mod lapse;
+mod principal;
+mod scope;
+pub mod token;
+mod upkeep;
+mod uses;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,76 +36,13 @@ use uuid::Uuid;
 
 use crate::config::AuthConfig;
 use cache::{Cache, Cached};
+use keys::Lifecycle;
+use token::Tokens;
+use uses::Uses;
 
 pub use key::{ApiKey, KeyMode, MalformedKey};
-
-/// What a key allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Reading entities.
-    EntitiesRead,
-    /// Commanding entities.
-    EntitiesWrite,
-    /// Deleting entities.
-    EntitiesDelete,
-    /// Looking into the node.
-    InspectRead,
-    /// Deciding about dead letters.
-    InspectWrite,
-    /// Erasing subjects.
-    SubjectsWrite,
-    /// Reading the node's metrics.
-    MetricsRead,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 7] = [
-        Self::EntitiesRead,
-        Self::EntitiesWrite,
-        Self::EntitiesDelete,
-        Self::InspectRead,
-        Self::InspectWrite,
-        Self::SubjectsWrite,
-        Self::MetricsRead,
-    ];
-
-    /// The scope as it is stored and shown.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EntitiesRead => "entities:read",
-            Self::EntitiesWrite => "entities:write",
-            Self::EntitiesDelete => "entities:delete",
-            Self::InspectRead => "inspect:read",
-            Self::InspectWrite => "inspect:write",
-            Self::SubjectsWrite => "subjects:write",
-            Self::MetricsRead => "metrics:read",
-        }
-    }
-}
-
-/// The scope that holds all others.
-pub const SCOPE_ALL: &str = "*";
-
-/// The caller, once its key is verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// Whose key it is.
-    pub tenant: TenantId,
-    /// Which key.
-    pub key_id: Uuid,
-    /// What it allows; names that this build doesn't know stay in it and allow nothing here.
-    scopes: Box<str>,
-}
-
-impl Principal {
-    /// Whether the key allows something.
-    #[must_use]
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.split(' ').any(|held| held == SCOPE_ALL || held == scope.name())
-    }
-}
+pub use principal::{Identity, Principal};
+pub use scope::{SCOPE_ALL, Scope};
 
 /// Why a key counts for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,19 +53,21 @@ pub enum Invalid {
     Expired,
     /// Its owner took it back.
     Revoked,
+    /// A token that isn't accepted, for a reason that stays in the log.
+    Refused,
 }
 
 /// Why a request has no principal.
 #[derive(Debug, Error)]
 pub enum AuthError {
     /// No `Authorization` header, or not one bearer token.
-    #[error("no API key was given")]
+    #[error("no credential was given")]
     Missing,
     /// The key counts for nothing.
-    #[error("the API key is not valid")]
+    #[error("the credential is not valid")]
     Invalid(Invalid),
     /// The key doesn't allow this.
-    #[error("the API key lacks the scope {}", .0.name())]
+    #[error("the caller lacks the scope {}", .0.name())]
     ScopeMissing(Scope),
     /// Too many look-ups were under way until the deadline.
     #[error("the API key was not looked up in time")]
@@ -131,7 +77,7 @@ pub enum AuthError {
     Store(#[source] StoreError),
 }
 
-/// Verifies API keys.
+/// Verifies credentials.
 pub struct Auth {
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
@@ -139,6 +85,10 @@ pub struct Auth {
     lookups: Semaphore,
     /// Counts what was taken back, for whoever stays.
     revocations: watch::Sender<u64>,
+    uses: Uses,
+    lifecycle: Lifecycle,
+    note_every: Duration,
+    tokens: Option<Tokens>,
 }
 
 impl fmt::Debug for Auth {
@@ -161,7 +111,21 @@ impl Auth {
             ),
             lookups: Semaphore::new(config.lookups_max),
             revocations: watch::Sender::new(0),
+            uses: Uses::new(config.cache_entries_max),
+            lifecycle: Lifecycle {
+                rotation_grace: Duration::from_secs(config.rotation_grace_s),
+                purge_after: Duration::from_secs(config.purge_after_s),
+                keys_per_tenant_max: config.keys_per_tenant_max,
+            },
+            note_every: Duration::from_secs(config.last_used_every_s),
+            tokens: None,
         }
+    }
+
+    /// Accepts tokens, too.
+    #[must_use]
+    pub fn tokens(self, tokens: Tokens) -> Self {
+        Self { tokens: Some(tokens), ..self }
     }
 
     /// The caller of a request, if its key allows `scope`.
@@ -176,17 +140,33 @@ impl Auth {
         deadline: Instant,
     ) -> Result<Arc<Principal>, AuthError> {
         let token = bearer(headers).ok_or(AuthError::Missing)?;
-        if token.len() != ApiKey::LENGTH {
-            return Err(AuthError::Invalid(Invalid::Unknown));
-        }
-        let hash = sha256(token);
-        let principal = match self.cache.get(&hash, now) {
-            Some(Cached::Known(principal)) => principal,
-            Some(Cached::Refused(invalid)) => return Err(AuthError::Invalid(invalid)),
-            // Boxed: it happens once per key and would weigh on every request's future.
-            None => Box::pin(self.look_up(token, hash, now, deadline)).await?,
+        let principal = if token.len() == ApiKey::LENGTH {
+            self.by_key(token, now, deadline).await?
+        } else {
+            self.by_token(token, now)?
         };
         if principal.may(scope) { Ok(principal) } else { Err(AuthError::ScopeMissing(scope)) }
+    }
+
+    async fn by_key(
+        &self,
+        token: &[u8],
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let hash = sha256(token);
+        match self.cache.get(&hash, now) {
+            Some(Cached::Known(principal)) => Ok(principal),
+            Some(Cached::Refused(invalid)) => Err(AuthError::Invalid(invalid)),
+            // Boxed: it happens once per key and would weigh on every request's future.
+            None => Box::pin(self.look_up(token, hash, now, deadline)).await,
+        }
+    }
+
+    /// Whatever hasn't a key's length is a token, or nothing.
+    fn by_token(&self, token: &[u8], now: Instant) -> Result<Arc<Principal>, AuthError> {
+        let tokens = self.tokens.as_ref().ok_or(AuthError::Invalid(Invalid::Unknown))?;
+        tokens.verify(token, now, || self.clock.now())
     }
 
     /// Takes a key back; false where the tenant has no such key.
@@ -229,6 +209,9 @@ impl Auth {
                 Err(AuthError::Invalid(invalid))
             }
             Some(Ok((principal, remaining))) => {
+                if let Some(id) = principal.api_key() {
+                    self.uses.note(id, wall);
+                }
                 let principal = Arc::new(principal);
                 self.cache.keep(hash, Arc::clone(&principal), now, remaining, generation);
                 Ok(principal)
@@ -263,11 +246,7 @@ fn judge(row: &ApiKeyRow, now: Timestamp) -> Result<(Principal, Option<Duration>
             }
         }
     };
-    let principal = Principal {
-        tenant: row.tenant.clone(),
-        key_id: row.id,
-        scopes: row.scopes.as_str().into(),
-    };
+    let principal = Principal::new(row.tenant.clone(), Identity::ApiKey(row.id), &row.scopes);
     Ok((principal, remaining))
 }
 

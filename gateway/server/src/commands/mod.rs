@@ -5,6 +5,7 @@ mod backup;
 mod fence;
 mod inspect;
 mod serve;
+mod token;
 mod verify;
 
 pub use archive::{age, archive};
@@ -12,4 +13,5 @@ pub use backup::{backup, restore};
 pub use fence::{FenceError, fence};
 pub use inspect::{InspectCommandError, inspect};
 pub use serve::{ServeError, serve, serve_until, termination};
+pub use token::{TokenError, TokenRequest, token};
 pub use verify::{VerifyError, verify};

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
+use crate::auth::token::{TokenKeyError, Tokens};
 use crate::auth::{ApiKey, Auth};
 use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
 use crate::compose::{ComposeError, Node};
@@ -29,7 +30,7 @@ use crate::problem::Chain;
 use crate::rates::Rates;
 use crate::serve as connections;
 use crate::serve::ConnectionLimits;
-use crate::state::{App, RequestLimits};
+use crate::state::{App, AppState, RequestLimits};
 use crate::streams::Streams;
 use crate::{logging, routes};
 
@@ -42,6 +43,9 @@ pub enum ServeError {
     /// The environment holds a key that is not accepted.
     #[error("the first API key is not accepted")]
     BootstrapKey(#[source] BootstrapKeyError),
+    /// What tokens are signed with can't be used.
+    #[error("tokens can not be verified")]
+    Tokens(#[source] TokenKeyError),
     /// The store or the runtime did not start.
     #[error("the node did not start")]
     Compose(#[source] ComposeError),
@@ -92,6 +96,8 @@ pub async fn serve_until(
     let config = &settings.config;
     let given = given_key(config.server.environment, settings.bootstrap_key.as_ref())
         .map_err(ServeError::BootstrapKey)?;
+    let tokens =
+        Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
     logging::start(config.log);
     let mut shutdown = pin!(shutdown);
     // On PostgreSQL a start may wait for another node's lease: it must be possible to stop it.
@@ -100,7 +106,7 @@ pub async fn serve_until(
         () = &mut shutdown => return Ok(()),
         node = Node::start(config, settings.platform.as_ref()) => node.map_err(ServeError::Compose)?,
     };
-    let outcome = match open_gateway(&node, config, given.as_ref()).await {
+    let outcome = match open_gateway(&node, config, given.as_ref(), tokens).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -129,6 +135,7 @@ async fn open_gateway(
     node: &Node,
     config: &Config,
     given: Option<&ApiKey>,
+    tokens: Tokens,
 ) -> Result<(), ServeError> {
     let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
         .await
@@ -147,12 +154,13 @@ async fn open_gateway(
     // Before the first request: a node that is asked knows how it is.
     let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
     node.open(checks).await.map_err(ServeError::Gateway)?;
-    let app = Arc::new(app(node, config, observed));
+    let app = Arc::new(app(node, config, tokens, observed));
     let parts = (app.streams.clone(), app.observed.health.clone());
-    let router = routes::router(app);
+    let router = routes::router(Arc::clone(&app));
     node.open(gateway(listener, router, parts, &config.server))
         .await
         .map_err(ServeError::Gateway)?;
+    node.open(api_keys(app)).await.map_err(ServeError::Gateway)?;
     say(&format!("coppice ready http://{address}"))
 }
 
@@ -189,10 +197,21 @@ fn gateway(
     task.shutdown(Shutdown::Timeout(patience))
 }
 
-fn app(node: &Node, config: &Config, observed: Observed) -> App {
+/// What is done about keys beside requests. Behind the gateway: its fall takes no connection along.
+fn api_keys(app: AppState) -> ChildSpec {
+    ChildSpec::task("api-keys", move |context: TaskContext| {
+        let app = Arc::clone(&app);
+        async move {
+            app.auth.keep(context.stop.raised()).await;
+            Ok::<_, io::Error>(())
+        }
+    })
+}
+
+fn app(node: &Node, config: &Config, tokens: Tokens, observed: Observed) -> App {
     App {
         registry: node.registry.clone(),
-        auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth),
+        auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth).tokens(tokens),
         limits: RequestLimits::from(&config.server),
         rates: Rates::new(&config.rates),
         journal: Some(node.journal()),

@@ -24,9 +24,11 @@ pub const API_KEY: &str = "COPPICE_API_KEY";
 pub const PLATFORM_KEY: &str = "COPPICE_PLATFORM_KEY";
 /// The platform key before the present one, from a rotation until everything is wrapped anew.
 pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
+/// What tokens are signed with under HS256, at least 32 bytes. In no file and no flag.
+pub const JWT_SECRET: &str = "COPPICE_JWT_SECRET";
 /// Every variable without `__` that the program reads.
 pub const VARIABLES: &[&str] =
-    &[API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
+    &[API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 
@@ -40,6 +42,7 @@ pub(super) struct Read {
     pub(super) settings: Vec<Override>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) bootstrap_key: Option<Secret>,
+    pub(super) jwt_secret: Option<Secret>,
     platform_key: Option<PlatformKey>,
     platform_key_previous: Option<PlatformKey>,
 }
@@ -74,6 +77,7 @@ pub(super) fn read(
         match upper.as_str() {
             API_KEY => {}
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
+            JWT_SECRET => read.jwt_secret = Some(Secret::new(unicode(name, value)?)),
             PLATFORM_KEY => read.platform_key = Some(platform_key(name, value)?),
             PLATFORM_KEY_PREVIOUS => {
                 read.platform_key_previous = Some(platform_key(name, value)?);

@@ -123,5 +123,12 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("auth.cache_entries_max", size(auth.cache_entries_max), 1..=10_000_000),
         ("auth.refused_ttl_ms", auth.refused_ttl_ms, 0..=60_000),
         ("auth.lookups_max", size(auth.lookups_max), 1..=10_000),
+        ("auth.jwt.leeway_s", auth.jwt.leeway_s, 0..=3_600),
+        ("auth.jwt.lifetime_max_s", auth.jwt.lifetime_max_s, 1..=YEAR_S),
+        ("auth.jwt.token_bytes_max", size(auth.jwt.token_bytes_max), 64..=65_536),
+        ("auth.rotation_grace_s", auth.rotation_grace_s, 0..=YEAR_S),
+        ("auth.purge_after_s", auth.purge_after_s, 0..=100 * YEAR_S),
+        ("auth.last_used_every_s", auth.last_used_every_s, 1..=86_400),
+        ("auth.keys_per_tenant_max", auth.keys_per_tenant_max.into(), 1..=1_000_000),
     ]
 }

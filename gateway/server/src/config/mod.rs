@@ -21,11 +21,13 @@ use thiserror::Error;
 use layers::Override;
 
 pub use environment::{
-    API_KEY, BOOTSTRAP_KEY, CONFIG, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
+    API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX,
+    VARIABLES,
 };
 pub use sections::{
-    AuthConfig, Config, EffectsConfig, Environment, HealthConfig, LogConfig, LogFormat, LogLevel,
-    RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig, TenantRates,
+    AuthConfig, Config, EffectsConfig, Environment, HealthConfig, JwtConfig, JwtKey, LogConfig,
+    LogFormat, LogLevel, RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig,
+    TenantRates,
 };
 
 /// The defaults, as they are documented.
@@ -70,6 +72,8 @@ pub struct Settings {
     pub config: Config,
     /// `COPPICE_BOOTSTRAP_KEY`, where it is set.
     pub bootstrap_key: Option<Secret>,
+    /// `COPPICE_JWT_SECRET`, where it is set.
+    pub jwt_secret: Option<Secret>,
     /// `COPPICE_PLATFORM_KEY` and the one before it, where they are set.
     pub platform: Option<PlatformKeys>,
 }
@@ -155,7 +159,8 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
         config.store.data.clone_from(data);
     }
     limits::check(&config)?;
-    Ok(Settings { config, bootstrap_key: environment.bootstrap_key, platform })
+    let (bootstrap_key, jwt_secret) = (environment.bootstrap_key, environment.jwt_secret);
+    Ok(Settings { config, bootstrap_key, jwt_secret, platform })
 }
 
 fn flags(flags: &Flags) -> impl Iterator<Item = Override> {

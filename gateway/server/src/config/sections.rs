@@ -209,6 +209,44 @@ pub struct AuthConfig {
     pub refused_ttl_ms: u64,
     /// Keys looked up at the same time.
     pub lookups_max: usize,
+    /// How long a key that was rotated stays valid.
+    pub rotation_grace_s: u64,
+    /// How long an ended key is kept.
+    pub purge_after_s: u64,
+    /// How often the last uses of keys are written down.
+    pub last_used_every_s: u64,
+    /// Keys of one tenant.
+    pub keys_per_tenant_max: u32,
+    /// JSON Web Tokens.
+    pub jwt: JwtConfig,
+}
+
+/// JSON Web Tokens as credentials. The secret for HS256 comes from the environment only.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtConfig {
+    /// Who must have issued a token; empty for anybody.
+    pub issuer: String,
+    /// What a token must be meant for; empty for nothing.
+    pub audience: String,
+    /// How far clocks may be apart.
+    pub leeway_s: u64,
+    /// The longest life of a token.
+    pub lifetime_max_s: u64,
+    /// The largest token.
+    pub token_bytes_max: usize,
+    /// Public keys by their `kid`.
+    pub keys: BTreeMap<String, JwtKey>,
+}
+
+/// A public key that tokens may be signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtKey {
+    /// An Ed25519 public key in PEM.
+    pub file: PathBuf,
+    /// The only tenant that its tokens may name.
+    pub tenant: Option<TenantId>,
 }
 
 /// How often and how long the node looks at what it depends on.

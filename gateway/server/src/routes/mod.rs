@@ -4,6 +4,7 @@
 //! problem body; only what `/health` says of a sick node is a body of its own.
 
 mod activity;
+mod api_keys;
 mod entities;
 mod health;
 mod inspect;
@@ -50,6 +51,7 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/entities/{kind}/{id}", get(entities::view).delete(entities::delete))
         .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
         .with_state(state.clone())
+        .merge(api_keys::router(state.clone()))
         .merge(inspection)
         .merge(subjects)
         .merge(journal)

@@ -49,7 +49,7 @@ async fn erased(
     let params = params.map_err(|_| unreadable("the path is not UTF-8".to_owned()))?;
     let text = params.iter().next().map_or("", |(_, text)| text);
     let subject = SubjectId::new(text).map_err(|error| unreadable(error.to_string()))?;
-    let by = format!("api key {}, request {}", principal.key_id, exchange.request_id());
+    let by = format!("{}, request {}", principal.identity, exchange.request_id());
     let tenant = principal.tenant.clone();
     let erasure = state.eraser.erase(tenant, subject.clone(), &by, deadline).await?;
     Ok(ErasedSubject { subject: subject.into(), erased_at: erasure.erased_at.as_micros() })

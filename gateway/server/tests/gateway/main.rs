@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod api_keys;
 mod auth;
 mod bootstrap;
 mod connections;
@@ -13,3 +14,4 @@ mod health;
 mod http;
 mod metrics;
 mod support;
+mod tokens;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use coppice_core::{CommandId, EntityId, Sequence, TenantId, Timestamp};
 use coppice_persistence::{ApiKeyRow, Directory, StoreError};
 use coppice_runtime::{Answer, Failure, KindPort, Registry, Request, SystemClock, View};
+use coppice_server::auth::token::Tokens;
 use coppice_server::auth::{ApiKey, Auth, SCOPE_ALL};
-use coppice_server::config::{self, Config, Sources};
+use coppice_server::config::{self, Config, Secret, Sources};
 use coppice_server::observed::Observed;
 use coppice_server::rates::Rates;
 use coppice_server::state::{App, AppState, RequestLimits};
@@ -22,6 +23,11 @@ use uuid::Uuid;
 
 /// A key that every test directory knows.
 pub const KEY: &str = "sk_test_0123456789abcdef0123456789abcdef";
+
+/// What the tests' tokens are signed with.
+pub fn jwt_secret() -> Secret {
+    Secret::new("0123456789abcdef0123456789abcdef".to_owned())
+}
 
 /// Keys in memory. Look-ups are counted, can be held back, and can fail.
 #[derive(Debug)]
@@ -64,17 +70,14 @@ impl FakeDirectory {
 /// A key's row, of the tenant `t`.
 pub fn row(text: &str, scopes: &str) -> ApiKeyRow {
     let key = ApiKey::parse(text).unwrap();
-    ApiKeyRow {
-        id: key.hash().to_uuid(),
-        tenant: TenantId::new("t").unwrap(),
-        prefix: key.prefix().to_owned(),
-        hash: key.hash(),
-        scopes: scopes.to_owned(),
-        description: String::new(),
-        created_at: Timestamp::EPOCH,
-        expires_at: None,
-        revoked_at: None,
-    }
+    ApiKeyRow::new(
+        key.hash().to_uuid(),
+        TenantId::new("t").unwrap(),
+        key.prefix().to_owned(),
+        key.hash(),
+        scopes.to_owned(),
+        Timestamp::EPOCH,
+    )
 }
 
 #[async_trait]
@@ -107,6 +110,75 @@ impl Directory for FakeDirectory {
             });
         }
         Ok(rows)
+    }
+
+    async fn api_key(&self, tenant: &TenantId, id: Uuid) -> Result<Option<ApiKeyRow>, StoreError> {
+        let rows = self.rows.lock();
+        Ok(rows.iter().find(|row| row.id == id && row.tenant == *tenant).cloned())
+    }
+
+    async fn api_keys_of(
+        &self,
+        tenant: &TenantId,
+        after: Uuid,
+        limit: usize,
+    ) -> Result<Vec<ApiKeyRow>, StoreError> {
+        if *self.failing.lock() {
+            let during = "listing API keys";
+            return Err(StoreError::Unreadable { during, problem: "hunter2".into() });
+        }
+        let mut rows = self.rows.lock().clone();
+        rows.retain(|row| row.tenant == *tenant && row.id > after);
+        rows.sort_by_key(|row| row.id);
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn add_api_key(&self, key: &ApiKeyRow, keys_max: u32) -> Result<bool, StoreError> {
+        let mut rows = self.rows.lock();
+        let theirs = rows.iter().filter(|row| row.tenant == key.tenant).count();
+        let new = theirs < keys_max as usize && rows.iter().all(|row| row.id != key.id);
+        if new {
+            rows.push(key.clone());
+        }
+        Ok(new)
+    }
+
+    async fn rotate_api_key(
+        &self,
+        old: Uuid,
+        successor: &ApiKeyRow,
+        until: Timestamp,
+        keys_max: u32,
+    ) -> Result<bool, StoreError> {
+        let free = |row: &ApiKeyRow| {
+            row.id == old && row.tenant == successor.tenant && row.replaced_by.is_none()
+        };
+        if !self.rows.lock().iter().any(free) || !self.add_api_key(successor, keys_max).await? {
+            return Ok(false);
+        }
+        for row in self.rows.lock().iter_mut().filter(|row| row.id == old) {
+            row.replaced_by = Some(successor.id);
+            row.expires_at = Some(row.expires_at.map_or(until, |expires| expires.min(until)));
+        }
+        Ok(true)
+    }
+
+    async fn note_api_keys(&self, seen: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock();
+        for row in rows.iter_mut() {
+            let latest = seen.iter().filter(|(id, _)| *id == row.id).map(|(_, at)| *at).max();
+            row.last_used_at = row.last_used_at.max(latest);
+        }
+        Ok(())
+    }
+
+    async fn purge_api_keys(&self, before: Timestamp, _limit: usize) -> Result<u64, StoreError> {
+        let mut rows = self.rows.lock();
+        let held = rows.len();
+        let ended = |row: &ApiKeyRow| [row.revoked_at, row.expires_at].into_iter().flatten().min();
+        rows.retain(|row| ended(row).is_none_or(|end| end >= before));
+        Ok((held - rows.len()) as u64)
     }
 
     async fn revoke_api_key(
@@ -214,7 +286,8 @@ fn gateway_of(config: &Config, observed: Observed) -> Gateway {
     let directory = Arc::new(FakeDirectory::with_key());
     let state = Arc::new(App {
         registry: Registry::new([kind.clone() as Arc<dyn KindPort>]),
-        auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth),
+        auth: Auth::new(directory.clone(), Arc::new(SystemClock), &config.auth)
+            .tokens(Tokens::new(&config.auth, Some(&jwt_secret())).unwrap()),
         limits: RequestLimits::from(&config.server),
         rates: Rates::new(&config.rates),
         journal: None,

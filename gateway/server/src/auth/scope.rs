@@ -1,0 +1,77 @@
+//! What a caller may be allowed.
+
+/// What a caller is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Reading entities.
+    EntitiesRead,
+    /// Commanding entities.
+    EntitiesWrite,
+    /// Deleting entities.
+    EntitiesDelete,
+    /// Looking into the node.
+    InspectRead,
+    /// Deciding about dead letters.
+    InspectWrite,
+    /// Listing API keys.
+    KeysRead,
+    /// Making, rotating and revoking API keys.
+    KeysWrite,
+    /// Erasing subjects.
+    SubjectsWrite,
+    /// Reading the node's metrics.
+    MetricsRead,
+}
+
+/// The scope that holds all others.
+pub const SCOPE_ALL: &str = "*";
+
+impl Scope {
+    /// Every scope. One that is missing here can't be granted.
+    pub const ALL: [Self; 9] = [
+        Self::EntitiesRead,
+        Self::EntitiesWrite,
+        Self::EntitiesDelete,
+        Self::InspectRead,
+        Self::InspectWrite,
+        Self::KeysRead,
+        Self::KeysWrite,
+        Self::SubjectsWrite,
+        Self::MetricsRead,
+    ];
+
+    /// The scope as it is stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EntitiesRead => "entities:read",
+            Self::EntitiesWrite => "entities:write",
+            Self::EntitiesDelete => "entities:delete",
+            Self::InspectRead => "inspect:read",
+            Self::InspectWrite => "inspect:write",
+            Self::KeysRead => "keys:read",
+            Self::KeysWrite => "keys:write",
+            Self::SubjectsWrite => "subjects:write",
+            Self::MetricsRead => "metrics:read",
+        }
+    }
+
+    /// Whether a text is a scope that can be granted.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        text == SCOPE_ALL || Self::ALL.iter().any(|scope| scope.name() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_scope_is_told_apart() {
+        assert!(Scope::ALL.iter().all(|scope| Scope::is_one(scope.name())));
+        for text in ["", "entities", "entities:read ", "Entities:read", "**"] {
+            assert!(!Scope::is_one(text), "{text:?}");
+        }
+    }
+}
