@@ -9,4 +9,5 @@ pub mod inspection;
 pub mod node;
 pub mod profile;
 pub mod running;
+pub mod spans;
 pub mod vault;

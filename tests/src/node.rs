@@ -84,6 +84,7 @@ pub fn add(counter: &str, n: i64, key: Option<&str>) -> Request {
         command_id,
         keyed: key.is_some(),
         correlation: CorrelationId(Uuid::now_v7()),
+        trace: None,
         sender: None,
         expected: None,
         deadline: Instant::now() + PATIENCE,

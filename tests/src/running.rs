@@ -42,6 +42,7 @@ pub fn command(entity: &str, name: &str, body: &str, key: Option<&str>) -> Reque
         command_id,
         keyed: key.is_some(),
         correlation: CorrelationId(Uuid::now_v7()),
+        trace: None,
         sender: None,
         expected: None,
         deadline: Instant::now() + PATIENCE,

@@ -14,5 +14,7 @@ mod lapses;
 mod letters;
 #[path = "effects/timers.rs"]
 mod timers;
+#[path = "effects/traces.rs"]
+mod traces;
 #[path = "effects/world.rs"]
 mod world;

@@ -8,6 +8,8 @@ use coppice_core::{CommandId, CorrelationId, EntityId, Sequence, StreamId, Tenan
 use thiserror::Error;
 use tokio::time::Instant;
 
+use crate::trace::Trace;
+
 /// A command on its way to an entity.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -26,6 +28,8 @@ pub struct Request {
     pub keyed: bool,
     /// The conversation it belongs to.
     pub correlation: CorrelationId,
+    /// Where it stands in a trace, if it stands in one.
+    pub trace: Option<Trace>,
     /// The entity that sends it as an effect; `None` for a caller from outside.
     pub sender: Option<StreamId>,
     /// Where the entity's stream must end for the command to be decided; anywhere if unset.

@@ -10,6 +10,7 @@ use crate::answer::{Answer, Failure, View};
 use crate::lease::Lease;
 use crate::slot::{Delivery, Order, Origin, Slot, SystemDelivery, Wanted};
 use crate::ticket::{Fall, Held, Incarnation};
+use crate::trace::Span;
 use crate::work::pool::Job;
 
 /// The ownership under which an answer was evaluated. It is looked at once more before the answer
@@ -70,6 +71,13 @@ pub(crate) struct HeldCommand<K: Entity> {
     after: After,
     /// Set for an answer that no append of its own vouches for.
     evaluated_under: Option<Ownership>,
+    /// When it was decided, where that is recorded.
+    decided: Option<Instant>,
+}
+
+/// When something whose trace is recorded was decided: now.
+fn decided<K: Entity>(order: &Order<K>) -> Option<Instant> {
+    order.trace.as_ref().is_some_and(|trace| trace.sampled).then(Instant::now)
 }
 
 impl<K: Entity> HeldCommand<K> {
@@ -78,9 +86,11 @@ impl<K: Entity> HeldCommand<K> {
         slot: Arc<Slot<K>>,
         order: Box<Order<K>>,
         answer: Answer,
-        after: After,
+        mut after: After,
     ) -> Self {
-        Self { slot, order, answer: Ok(answer), after, evaluated_under: None }
+        after.jobs.iter_mut().for_each(|job| job.trace.clone_from(&order.trace));
+        let decided = decided(&order);
+        Self { slot, order, answer: Ok(answer), after, evaluated_under: None, decided }
     }
 
     /// For a part of a link group that writes nothing of its own.
@@ -101,13 +111,30 @@ impl<K: Entity> HeldCommand<K> {
         incarnation: &Incarnation,
     ) -> Self {
         let evaluated_under = Some(Ownership::of(incarnation));
-        Self { slot, order, answer, after: After::default(), evaluated_under }
+        let decided = decided(&order);
+        Self { slot, order, answer, after: After::default(), evaluated_under, decided }
+    }
+
+    /// Tells of the two parts of a recorded command's way: until it was decided, and until that was
+    /// durable.
+    fn tell(&self, decided: Instant) {
+        let Some(trace) = &self.order.trace else { return };
+        let times = [("decide", self.order.received, decided), ("commit", decided, Instant::now())];
+        for (name, from, until) in times {
+            let span = Span::below(trace, name, (from, until));
+            let span = span.with("coppice.kind", K::KIND);
+            let failed = name == "decide" && self.answer.is_err();
+            self.slot.services.spans.ended(Span { failed, ..span });
+        }
     }
 }
 
 impl<K: Entity> Held for HeldCommand<K> {
     fn committed(self: Box<Self>) {
-        let Self { slot, order, answer, after, evaluated_under } = *self;
+        if let Some(decided) = self.decided {
+            self.tell(decided);
+        }
+        let Self { slot, order, answer, after, evaluated_under, .. } = *self;
         let lease = slot.services.lease.as_ref();
         if evaluated_under.is_some_and(|ownership| !ownership.stands(lease)) {
             return order.fail(Failure::NotOwner);

@@ -45,6 +45,7 @@ use crate::projection::Projection;
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
 use crate::slot::Services;
+use crate::trace::{NoSpans, Spans};
 use crate::work::Work;
 use crate::work::courier::Courier;
 use crate::work::effects::{EffectHandler, EffectPool};
@@ -75,6 +76,7 @@ pub struct NodeBuilder {
     lease: Arc<dyn Lease>,
     clock: Arc<dyn Clock>,
     keys: Arc<dyn Keys>,
+    spans: Arc<dyn Spans>,
     options: RuntimeOptions,
     kinds: Vec<MakeRegion>,
     projections: Vec<Arc<dyn Projection>>,
@@ -106,6 +108,7 @@ impl NodeBuilder {
             lease,
             clock,
             keys: Arc::new(NoKeys),
+            spans: Arc::new(NoSpans),
             options,
             kinds,
             projections,
@@ -150,6 +153,13 @@ impl NodeBuilder {
     #[must_use]
     pub fn keys(mut self, keys: Arc<dyn Keys>) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// Who is told of spans of recorded traces. Without any, nobody is.
+    #[must_use]
+    pub fn spans(mut self, spans: Arc<dyn Spans>) -> Self {
+        self.spans = spans;
         self
     }
 
@@ -198,6 +208,7 @@ impl NodeBuilder {
             lease: self.lease,
             clock: self.clock,
             keys: self.keys,
+            spans: self.spans,
             pools,
             timers: Timers::default(),
             snapshots,

@@ -99,7 +99,11 @@ impl<K: Entity> Region<K> {
     ) -> Result<(), Failure> {
         loop {
             let slot = self.slot(tenant.clone(), id.clone())?;
-            match slot.deliver(delivery)? {
+            let taken = slot.deliver(delivery).inspect_err(|failure| {
+                let refused = u64::from(matches!(failure, Failure::MailboxFull { .. }));
+                self.lines.refused.fetch_add(refused, Ordering::Relaxed);
+            })?;
+            match taken {
                 None => return Ok(()),
                 Some(back) => {
                     delivery = back;
@@ -216,6 +220,7 @@ impl<K: Entity> Region<K> {
             id: request.command_id,
             keyed: request.keyed.then(|| sha256(&request.body)),
             correlation: request.correlation,
+            trace: request.trace,
             expected: request.expected,
             origin: Origin::Caller {
                 name: request.command,

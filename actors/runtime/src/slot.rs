@@ -67,6 +67,8 @@ pub struct Services {
     pub snapshots: mpsc::Sender<Snapshot>,
     /// What is out of delivery.
     pub quarantine: Quarantine,
+    /// Who is told of spans.
+    pub spans: Arc<dyn crate::trace::Spans>,
     /// Limits.
     pub options: RuntimeOptions,
     /// Set once the node goes down: nothing new is taken in and no cell is started again.
@@ -94,6 +96,7 @@ pub(crate) struct Order<K: Entity> {
     /// SHA-256 of the body where the caller gave a key and the answer must be kept.
     pub(crate) keyed: Option<Hash>,
     pub(crate) correlation: CorrelationId,
+    pub(crate) trace: Option<crate::trace::Trace>,
     /// Where the stream must end for it to be decided.
     pub(crate) expected: Option<Sequence>,
     pub(crate) origin: Origin,
@@ -281,10 +284,7 @@ impl<K: Entity> Slot<K> {
         match pushed {
             Ok(Bell::Ring) => self.wake_cell(),
             Ok(Bell::Silent) => {}
-            Err(Refused::Full { depth, .. }) => {
-                self.lines.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(Failure::MailboxFull { depth });
-            }
+            Err(Refused::Full { depth, .. }) => return Err(Failure::MailboxFull { depth }),
             Err(Refused::Closed(delivery)) => return Ok(Some(delivery)),
         }
         Ok(None)

@@ -102,6 +102,7 @@ impl Work {
                 pool: Arc::clone(pool),
                 courier: self.courier.clone(),
                 lease: Arc::clone(&self.services.lease),
+                spans: Arc::clone(&self.services.spans),
                 rescan: Arc::clone(&self.rescan),
                 starts_max: options.effect_starts_max,
                 open_max: options.pool_open_max,

@@ -47,6 +47,7 @@ fn request(tenant: &TenantId, key: usize) -> Request {
         command_id: CommandId(Uuid::now_v7()),
         keyed: false,
         correlation: CorrelationId(Uuid::now_v7()),
+        trace: None,
         sender: None,
         expected: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),

@@ -46,6 +46,7 @@ async fn fill(store: &Arc<SqlStore>, key: &StreamKey, events: usize) {
                         command_id: CommandId(Uuid::now_v7()),
                         keyed: false,
                         correlation: CorrelationId(Uuid::now_v7()),
+                        trace: None,
                         sender: None,
                         expected: None,
                         deadline: tokio::time::Instant::now() + Duration::from_secs(30),

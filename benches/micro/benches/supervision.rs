@@ -72,6 +72,7 @@ async fn ask(
         command_id: CommandId(Uuid::now_v7()),
         keyed: false,
         correlation: CorrelationId(Uuid::now_v7()),
+        trace: None,
         sender: None,
         expected: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),

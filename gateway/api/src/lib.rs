@@ -37,6 +37,8 @@ pub mod headers {
     pub const POSITION: &str = "x-position";
     /// The place of an earlier answer, which a read must not be behind.
     pub const READ_AFTER: &str = "x-read-after";
+    /// Where the answered request stands in its trace, as `traceparent` of the request.
+    pub const TRACE_RESPONSE: &str = "traceresponse";
     /// Ties the requests of one conversation together; a UUID.
     pub const CORRELATION_ID: &str = "x-correlation-id";
 }

@@ -39,6 +39,7 @@ impl App {
         let http = &self.observed.http;
         let principal = self.auth.authenticate(&parts.headers, scope, received, deadline).await;
         let principal = principal.inspect_err(|error| http.auth_refused(reason(error)))?;
+        exchange.belongs_to(&principal.tenant);
         let (allowance, taken) = self.rates.take(&principal.tenant, scope);
         exchange.allow(allowance);
         taken.inspect_err(|_| http.rate_refused(scope))?;

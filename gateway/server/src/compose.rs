@@ -20,7 +20,7 @@ use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError, StartError};
 use coppice_runtime::{
     Clock, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
-    NodeBuilder, PlatformKeys, Registry, RuntimeOptions, SystemClock,
+    NodeBuilder, PlatformKeys, Registry, RuntimeOptions, Spans, SystemClock,
 };
 use thiserror::Error;
 use tracing::info;
@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::config::{Config, EffectsConfig, StoreConfig};
 use crate::health::{self, Health, HealthOptions};
+use crate::logging;
 use crate::registry;
 use crate::state::JournalAccess;
 
@@ -288,6 +289,7 @@ impl Node {
     pub async fn start(
         config: &Config,
         platform: Option<&PlatformKeys>,
+        spans: Arc<dyn Spans>,
     ) -> Result<Self, ComposeError> {
         let opened = open_store(&config.store).await?;
         let (lease, keeper) = lease(config, &opened).await?;
@@ -301,12 +303,14 @@ impl Node {
             runtime_options(config),
         );
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
-        let builder = builder.effects(effects(&config.effects)?).grace(grace).keys(keys.clone());
+        let builder =
+            builder.effects(effects(&config.effects)?).grace(grace).keys(keys.clone()).spans(spans);
         let builder = match keeper {
             Some(keeper) => builder.first(keeper),
             None => builder,
         };
         let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Tree)?;
+        logging::name_node(&opened.node_id);
         info!(node_id = opened.node_id, "the node has started");
         Ok(Self { registry: runtime.registry(), store, clock, runtime, keys, opened })
     }

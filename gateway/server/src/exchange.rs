@@ -3,6 +3,7 @@
 //! **Invariant:** every answer that passes through here has an `x-request-id`, the caller's own if
 //! it is well formed.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
 use coppice_api::{Code, codes, headers};
-use coppice_core::{CommandId, CorrelationId, Sequence};
+use coppice_core::{CommandId, CorrelationId, Sequence, TenantId};
+use coppice_runtime::{NoSpans, Trace};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::observed::Arrived;
 use crate::problem::Fault;
 use crate::rates::Allowance;
 
@@ -22,6 +25,7 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static(headers::CORRELATION_
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_KEY);
 
 const POSITION: HeaderName = HeaderName::from_static(headers::POSITION);
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static(headers::TRACE_RESPONSE);
 const REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static(headers::REQUEST_TIMEOUT_MS);
 
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -32,8 +36,11 @@ const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
 pub struct Exchange {
     request_id: HeaderValue,
     correlation: CorrelationId,
-    /// Drawn once per request. Request id, correlation and command id are all it, where the caller
-    /// gave none: an id out of a log line then finds the event.
+    trace: Trace,
+    /// Whose request it is, once that is known.
+    tenant: OnceLock<TenantId>,
+    /// Drawn once per request. Request id, trace, correlation and command id are all it, where the
+    /// caller gave none: an id out of a log line then finds the event.
     fresh: Uuid,
     received: Instant,
     uri: Uri,
@@ -47,7 +54,14 @@ impl Exchange {
     /// Of a request that arrives now.
     #[must_use]
     pub fn begin(parts: &Parts) -> Self {
-        let fresh = Uuid::now_v7();
+        let arrived = match parts.extensions.get::<Arrived>() {
+            Some(arrived) => arrived.clone(),
+            None => Arrived::read(&parts.headers, &NoSpans),
+        };
+        let fresh = match arrived.parent {
+            None => arrived.trace.uuid(),
+            Some(_) => Uuid::now_v7(),
+        };
         let request_id = match parts.headers.get(REQUEST_ID) {
             Some(given) if is_visible(given.as_bytes(), REQUEST_ID_LENGTH_MAX) => given.clone(),
             Some(_) | None => uuid_value(fresh),
@@ -56,10 +70,13 @@ impl Exchange {
             .headers
             .get(CORRELATION_ID)
             .and_then(|given| Uuid::try_parse_ascii(given.as_bytes()).ok())
-            .unwrap_or(fresh);
+            // So the trace's id stands in every event of it, in a place that is there already.
+            .unwrap_or_else(|| arrived.trace.uuid());
         Self {
             request_id,
             correlation: CorrelationId(correlation),
+            trace: arrived.trace,
+            tenant: OnceLock::new(),
             fresh,
             received: Instant::now(),
             uri: parts.uri.clone(),
@@ -79,6 +96,17 @@ impl Exchange {
     #[must_use]
     pub const fn correlation(&self) -> CorrelationId {
         self.correlation
+    }
+
+    /// Its place in a trace.
+    #[must_use]
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Notes whose request it is, for the log.
+    pub fn belongs_to(&self, tenant: &TenantId) {
+        self.tenant.get_or_init(|| tenant.clone());
     }
 
     /// When it arrived.
@@ -139,9 +167,18 @@ impl Exchange {
     }
 
     fn finish_with(&self, mut response: Response, problem: Option<Noted>) -> Response {
-        response.extensions_mut().insert(Told { problem });
+        response.extensions_mut().insert(Told {
+            request_id: self.request_id.clone(),
+            correlation: self.correlation,
+            tenant: self.tenant.get().cloned(),
+            problem,
+        });
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, self.request_id.clone());
+        // Digits and hyphens are always a valid value.
+        if let Ok(value) = HeaderValue::try_from(self.trace.header()) {
+            headers.insert(TRACE_RESPONSE, value);
+        }
         if let Some(allowance) = self.allowance.get() {
             allowance.write(headers);
         }
@@ -155,6 +192,11 @@ impl Exchange {
 /// What an answer was made of, for whoever counts and logs; it goes no further.
 #[derive(Debug, Clone)]
 pub struct Told {
+    request_id: HeaderValue,
+    /// The conversation that the request belongs to.
+    pub correlation: CorrelationId,
+    /// Whose request it is, where that became known.
+    pub tenant: Option<TenantId>,
     /// The problem, where it tells of one.
     pub problem: Option<Noted>,
 }
@@ -164,6 +206,19 @@ pub struct Told {
 pub struct Noted {
     /// Its code.
     pub code: Code,
+    /// What happened, as the client was told.
+    pub detail: Cow<'static, str>,
+    /// What the client was not told.
+    pub inner: Option<Box<str>>,
+}
+
+impl Told {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        // Visible ASCII by construction.
+        self.request_id.to_str().unwrap_or_default()
+    }
 }
 
 /// The sequence that the caller expects the entity to be at, from `If-Match`.
@@ -239,6 +294,20 @@ mod tests {
         let id = "0190b6f1-6f3c-7c29-8d0e-6d1f5a3b2c4d";
         assert_eq!(begin("x-correlation-id", id).correlation().0.to_string(), id);
         let exchange = begin("x-correlation-id", "mine");
+        assert_eq!(exchange.correlation().0, exchange.fresh);
+    }
+
+    #[test]
+    fn a_trace_names_the_conversation_unless_the_caller_does() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let exchange = begin("traceparent", parent);
+        let trace = "0af76519-16cd-43dd-8448-eb211c80319c";
+        assert_eq!(exchange.correlation().0.to_string(), trace);
+        assert_ne!(exchange.request_id(), trace, "it names this request");
+        assert_ne!(exchange.fresh_command_id().0.to_string(), trace, "and this command");
+        assert_ne!(exchange.trace().span.to_string(), "b7ad6b7169203331");
+        let exchange = begin("traceparent", "garbage");
+        assert_eq!(exchange.trace().uuid(), exchange.fresh, "it begins here");
         assert_eq!(exchange.correlation().0, exchange.fresh);
     }
 

@@ -23,6 +23,7 @@ pub mod logging;
 mod metered;
 pub mod metrics;
 pub mod observed;
+pub mod otlp;
 mod places;
 pub mod problem;
 mod query;

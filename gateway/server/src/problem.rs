@@ -12,7 +12,6 @@ use axum::response::Response;
 use coppice_api::{Code, Outcome, Problem, codes, problem};
 use coppice_persistence::StoreError;
 use coppice_runtime::Failure;
-use tracing::{debug, error};
 
 use crate::auth::{AuthError, Invalid};
 use crate::exchange::{Exchange, Noted};
@@ -107,23 +106,10 @@ impl Fault {
         Self { advice: Advice::Challenge(challenge), ..self }
     }
 
-    /// What is broken is a line of the log. What comes in floods (a full mailbox, a store that is
-    /// away) is logged once by whoever finds it, not by every request that it meets.
-    fn log(&self, request_id: &str) {
-        let (code, detail) = (self.code.code, self.detail.as_ref());
-        let inner = self.inner.as_deref().unwrap_or_default();
-        if self.code.status == 500 || self.code == codes::ACTOR_CRASHED {
-            error!(code, request_id, detail, inner, "request failed");
-        } else {
-            debug!(code, request_id, detail, inner, "request refused");
-        }
-    }
-
     /// The answer to a request.
     #[must_use]
     pub fn respond(self, exchange: &Exchange) -> Response {
         let request_id = exchange.request_id();
-        self.log(request_id);
         let body = Problem::new(self.code, self.outcome, &self.detail, exchange.path(), request_id);
         // Strings and numbers always serialize; an empty body would be the honest remainder.
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
@@ -142,7 +128,8 @@ impl Fault {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
             }
         };
-        exchange.finish_problem(response, Noted { code: self.code })
+        let noted = Noted { code: self.code, detail: self.detail, inner: self.inner };
+        exchange.finish_problem(response, noted)
     }
 }
 

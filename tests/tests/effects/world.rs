@@ -15,6 +15,7 @@ use coppice_tests::bell::Bell;
 use coppice_tests::node::{Caller, PATIENCE, claim, id, tenant};
 use coppice_tests::profile::Profile;
 use coppice_tests::running::command;
+use coppice_tests::spans::Recorder;
 use coppice_tests::vault::TestVault;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) clock: VirtualClock,
     pub(crate) bell: Bell,
+    pub(crate) spans: Recorder,
     pub(crate) options: RuntimeOptions,
     pub(crate) concurrency: usize,
 }
@@ -39,7 +41,14 @@ impl World {
     pub(crate) fn new(options: RuntimeOptions) -> Self {
         let clock = VirtualClock::following_tokio(START);
         let store = MemoryStore::new(Arc::new(clock.clone()));
-        Self { store, clock, bell: Bell::default(), options, concurrency: 4 }
+        Self {
+            store,
+            clock,
+            bell: Bell::default(),
+            spans: Recorder::default(),
+            options,
+            concurrency: 4,
+        }
     }
 
     pub(crate) async fn start(&self) -> Running {
@@ -57,6 +66,7 @@ impl World {
             .kind::<Alarm>()
             .kind::<Profile>()
             .effects(pool)
+            .spans(Arc::new(self.spans.clone()))
             .vault(Arc::new(TestVault::default()))
             .start()
             .await

@@ -9,8 +9,8 @@ use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, Feed, Horizons, KindPort, LinkGroup, Pools, Quarantine, Region, Request,
-    RuntimeOptions, Services, Timers, Writer, WriterHandle,
+    Answer, Failure, Feed, Horizons, KindPort, LinkGroup, NoSpans, Pools, Quarantine, Region,
+    Request, RuntimeOptions, Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
@@ -51,6 +51,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
         timers: Timers::default(),
         snapshots,
         quarantine,
+        spans: Arc::new(NoSpans),
         options,
         closing: AtomicBool::new(false),
     });

@@ -77,6 +77,7 @@ impl Command {
             command_id,
             keyed: self.is_keyed,
             correlation: CorrelationId(command_id.0),
+            trace: None,
             sender: None,
             expected: None,
             deadline,

@@ -10,6 +10,7 @@ use crate::answer::{Answer, Failure};
 use crate::held::{After, HeldSystem};
 use crate::life::Life;
 use crate::slot::{Intent, Order, Origin, SystemDelivery, Wanted};
+use crate::trace::Trace;
 use crate::work::message::{SystemMessage, timer_key};
 use crate::work::pool::Job;
 use crate::work::quarantine::Quarantine;
@@ -42,6 +43,7 @@ impl<K: Entity> Life<K> {
             id: added.id.clone(),
             ordinal: added.ordinal,
             effect: added.effect.clone(),
+            trace: None,
         }
     }
 }
@@ -148,20 +150,9 @@ impl<K: Entity> Host<K> {
         let Some(command) = command else {
             return self.settle_system(delivery, Err(Failure::Undigested), After::default());
         };
-        let SystemDelivery { received, deadline, reply, .. } = delivery;
-        let order = Box::new(Order {
-            intent: Intent::Command(command),
-            id,
-            keyed: None,
-            correlation: CorrelationId(id.0),
-            expected: None,
-            origin: Origin::System(message),
-            received,
-            deadline,
-            link: None,
-            falls: 0,
-            reply,
-        });
+        let spans = &self.slot.services.spans;
+        let trace = spans.samples(id.0).then(|| Trace::root(id.0, true));
+        let order = order_of::<K>(id, command, message, delivery, trace);
         match self.decide(&order) {
             None => self.crash(order, "a panic or an overrun of its time in decide"),
             Some((now, Ok(verdict))) => self.accept(order, verdict, now).await,
@@ -181,4 +172,29 @@ impl<K: Entity> Host<K> {
         let held = HeldSystem::new(slot, &incarnation, delivery, answer, after);
         self.finish(incarnation, Box::new(held));
     }
+}
+
+/// A command of the system's own, with whoever waits for its answer.
+fn order_of<K: Entity>(
+    id: CommandId,
+    command: K::Command,
+    message: SystemMessage,
+    delivery: SystemDelivery,
+    trace: Option<Trace>,
+) -> Box<Order<K>> {
+    let SystemDelivery { received, deadline, reply, .. } = delivery;
+    Box::new(Order {
+        intent: Intent::Command(command),
+        id,
+        keyed: None,
+        correlation: CorrelationId(id.0),
+        trace,
+        expected: None,
+        origin: Origin::System(message),
+        received,
+        deadline,
+        link: None,
+        falls: 0,
+        reply,
+    })
 }

@@ -8,6 +8,7 @@ use coppice_core::{EffectId, StreamKey};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use crate::trace::Trace;
 use crate::work::retry::RetryPolicy;
 
 /// One call to the outside.
@@ -22,6 +23,8 @@ pub struct EffectCall {
     pub idempotency_key: Uuid,
     /// What is asked, JSON text; the same for every try.
     pub request: Box<str>,
+    /// Where this try stands in a trace, to be handed on to whoever is called.
+    pub trace: Trace,
 }
 
 /// Why a call has no response.

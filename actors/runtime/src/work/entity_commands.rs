@@ -77,6 +77,7 @@ impl EntityCommands {
             command_id: CommandId(call.idempotency_key),
             keyed: true,
             correlation: CorrelationId(call.idempotency_key),
+            trace: Some(call.trace),
             sender: Some(call.entity.stream()),
             expected: None,
             deadline: Instant::now() + self.patience,

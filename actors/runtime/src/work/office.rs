@@ -87,6 +87,7 @@ impl DeadLetterOffice {
                     command_id: CommandId(letter.message),
                     keyed: true,
                     correlation: CorrelationId(letter.message),
+                    trace: None,
                     sender: None,
                     expected: None,
                     deadline: Instant::now() + self.courier.patience,

@@ -22,6 +22,7 @@ use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use crate::lease::Lease;
+use crate::trace::{Span, SpanKind, Spans, Trace};
 use crate::work::courier::{Courier, Delivered};
 use crate::work::effects::{EffectCall, EffectError, EffectPool};
 use crate::work::message::{SystemMessage, effect_key};
@@ -46,6 +47,8 @@ pub struct Job {
     pub ordinal: u64,
     /// What is to be done.
     pub effect: Effect,
+    /// Where the command that it follows from stands in a trace; not known once it was recovered.
+    pub trace: Option<Trace>,
 }
 
 impl Job {
@@ -226,6 +229,7 @@ pub(crate) struct PoolRunner {
     pub(crate) pool: Arc<Pool>,
     pub(crate) courier: Courier,
     pub(crate) lease: Arc<dyn Lease>,
+    pub(crate) spans: Arc<dyn Spans>,
     /// Rung when there is room again for what found none.
     pub(crate) rescan: Arc<Notify>,
     /// Starts of an effect whose outcome was never recorded, before it is taken out of delivery.
@@ -396,16 +400,26 @@ impl PoolRunner {
         }
     }
 
+    /// Without the command's, a trace of its own: the same for every try.
+    fn trace(&self, job: &Job) -> Trace {
+        let own = |key| Trace::root(key, self.spans.samples(key));
+        job.trace.clone().unwrap_or_else(|| own(job.idempotency_key()))
+    }
+
     async fn try_once(&self, job: &Job) -> Result<String, EffectError> {
         let spec = &self.pool.spec;
+        let above = self.trace(job);
+        let trace = above.child();
         let call = EffectCall {
             entity: job.key.clone(),
             effect: job.id.clone(),
             idempotency_key: job.idempotency_key(),
             request: job.effect.request.clone(),
+            trace: trace.clone(),
         };
+        let started = Instant::now();
         let called = AssertUnwindSafe(spec.handler.call(call)).catch_unwind();
-        match timeout(spec.timeout, called).await {
+        let answer = match timeout(spec.timeout, called).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => {
                 Err(EffectError::Unknown { detail: "the handler panicked".to_owned() })
@@ -414,7 +428,15 @@ impl PoolRunner {
                 let detail = format!("no answer within {} ms", spec.timeout.as_millis());
                 Err(EffectError::Unknown { detail })
             }
+        };
+        if trace.sampled {
+            let times = (started, Instant::now());
+            let span = Span::at(trace, Some(above.span), "effect", SpanKind::Client, times);
+            let span = span.with("coppice.pool", spec.name);
+            let span = span.with("coppice.kind", job.key.kind().as_str());
+            self.spans.ended(Span { failed: answer.is_err(), ..span });
         }
+        answer
     }
 }
 

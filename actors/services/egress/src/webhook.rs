@@ -10,6 +10,10 @@ use tokio::time::{Instant, timeout_at};
 /// The header that carries the effect's key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// The headers of the W3C trace context.
+const TRACE_PARENT: &str = "traceparent";
+const TRACE_STATE: &str = "tracestate";
+
 /// How long an answer's body may take once its status is there.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -39,14 +43,17 @@ impl Webhook {
     }
 
     async fn post(&self, call: EffectCall) -> Result<String, EffectError> {
-        let sent = self
+        let request = self
             .client
             .post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, call.idempotency_key.to_string())
-            .body(call.request.into_string())
-            .send()
-            .await;
+            .header(TRACE_PARENT, call.trace.header());
+        let request = match &call.trace.state {
+            Some(state) => request.header(TRACE_STATE, state.as_ref()),
+            None => request,
+        };
+        let sent = request.body(call.request.into_string()).send().await;
         let response = sent.map_err(|error| {
             let detail = error.to_string();
             if error.is_connect() || error.is_builder() {

@@ -14,6 +14,7 @@ use axum::Router;
 use coppice_runtime::supervisors::{
     ChildSpec, Escalation, Outcome, RequestError, Shutdown, TaskContext,
 };
+use coppice_runtime::{NoSpans, Spans};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,7 @@ use crate::compose::{ComposeError, Node};
 use crate::config::{Config, ServerConfig, Settings};
 use crate::health::{self, Health};
 use crate::observed::Observed;
+use crate::otlp::{self, Sending, SpanCounters};
 use crate::problem::Chain;
 use crate::rates::Rates;
 use crate::serve as connections;
@@ -61,6 +63,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The setting `trace.otlp_url` is no address that can be sent to.
+    #[error("trace.otlp_url can not be sent to: {0}")]
+    OtlpUrl(String),
     /// The gateway did not come up.
     #[error("the gateway did not come up")]
     Gateway(#[source] RequestError),
@@ -99,14 +104,19 @@ pub async fn serve_until(
     let tokens =
         Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
     logging::start(config.log);
+    let counters = Arc::new(SpanCounters::default());
+    let (spans, sending) = spans(config, &counters)?;
     let mut shutdown = pin!(shutdown);
     // On PostgreSQL a start may wait for another node's lease: it must be possible to stop it.
     let node = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        node = Node::start(config, settings.platform.as_ref()) => node.map_err(ServeError::Compose)?,
+        node = Node::start(config, settings.platform.as_ref(), Arc::clone(&spans)) => {
+            node.map_err(ServeError::Compose)?
+        }
     };
-    let outcome = match open_gateway(&node, config, given.as_ref(), tokens).await {
+    let traces = (spans, counters);
+    let outcome = match open_gateway(&node, config, given.as_ref(), tokens, traces).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -115,14 +125,30 @@ pub async fn serve_until(
         Err(error) => Err(error),
     };
     node.stop().await;
+    if let Some(sending) = sending {
+        sending.stop().await;
+    }
     info!("the node has stopped");
     outcome
+}
+
+/// Who is told of spans, and the task behind it.
+fn spans(
+    config: &Config,
+    counters: &Arc<SpanCounters>,
+) -> Result<(Arc<dyn Spans>, Option<Sending>), ServeError> {
+    if config.trace.otlp_url.is_empty() {
+        return Ok((Arc::new(NoSpans), None));
+    }
+    let started = otlp::start(&config.trace, Arc::clone(counters));
+    let (exporter, sending) = started.map_err(ServeError::OtlpUrl)?;
+    Ok((exporter, Some(sending)))
 }
 
 fn gave_up(outcome: Outcome) -> ServeError {
     match outcome {
         Outcome::Failed(escalation) => {
-            error!(escalation = %Chain(&escalation), "the node gave up");
+            error!(severity = "critical", escalation = %Chain(&escalation), "the node gave up");
             ServeError::GaveUp(Some(escalation))
         }
         Outcome::Shutdown | Outcome::AutoShutdown { .. } | Outcome::Killed => {
@@ -136,6 +162,7 @@ async fn open_gateway(
     config: &Config,
     given: Option<&ApiKey>,
     tokens: Tokens,
+    (spans, counters): (Arc<dyn Spans>, Arc<SpanCounters>),
 ) -> Result<(), ServeError> {
     let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
         .await
@@ -150,7 +177,9 @@ async fn open_gateway(
     // Port 0 has become a real one.
     let address = listener.local_addr().map_err(failed)?;
     let listener = listener.into_std().map_err(failed)?;
-    let observed = Observed::new(node.health(config), config.server.metrics_public);
+    let observed = Observed::new(node.health(config), config.server.metrics_public)
+        .recording(spans, counters)
+        .slow_after(Duration::from_millis(config.log.slow_request_ms));
     // Before the first request: a node that is asked knows how it is.
     let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
     node.open(checks).await.map_err(ServeError::Gateway)?;

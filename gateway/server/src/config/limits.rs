@@ -14,7 +14,7 @@ const DAY_MS: u64 = 86_400_000;
 const YEAR_S: u64 = 31_536_000;
 
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    for (key, value, range) in ranges(config) {
+    for (key, value, range) in ranges(config).into_iter().chain(of_observing(config)) {
         if !range.contains(&value) {
             return Err(ConfigError::OutOfRange {
                 key,
@@ -62,6 +62,22 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
 
 type Range = (&'static str, u64, RangeInclusive<u64>);
 
+fn of_observing(config: &Config) -> Vec<Range> {
+    let (health, trace, log) = (&config.health, &config.trace, &config.log);
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    vec![
+        ("trace.sampled_per_million", trace.sampled_per_million.into(), 0..=1_000_000),
+        ("trace.queue_max", size(trace.queue_max), 1..=10_000_000),
+        ("trace.batch_max", size(trace.batch_max), 1..=100_000),
+        ("trace.delay_ms", trace.delay_ms, 1..=DAY_MS),
+        ("trace.timeout_ms", trace.timeout_ms, 1..=DAY_MS),
+        ("log.slow_request_ms", log.slow_request_ms, 1..=DAY_MS),
+        ("health.interval_ms", health.interval_ms, 100..=DAY_MS),
+        ("health.timeout_ms", health.timeout_ms, 10..=DAY_MS),
+        ("health.failures_max", health.failures_max.into(), 1..=1_000),
+    ]
+}
+
 fn ranges(config: &Config) -> Vec<Range> {
     let (server, store, runtime, auth) =
         (&config.server, &config.store, &config.runtime, &config.auth);
@@ -91,9 +107,6 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("server.streams_per_tenant_max", server.streams_per_tenant_max.into(), 0..=1_000_000),
         ("server.stream_recheck_ms", server.stream_recheck_ms, 10..=DAY_MS),
         ("server.stream_heartbeat_ms", server.stream_heartbeat_ms, 100..=DAY_MS),
-        ("health.interval_ms", config.health.interval_ms, 100..=DAY_MS),
-        ("health.timeout_ms", config.health.timeout_ms, 10..=DAY_MS),
-        ("health.failures_max", config.health.failures_max.into(), 1..=1_000),
         ("server.drain_notice_ms", server.drain_notice_ms, 0..=DAY_MS),
         ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),

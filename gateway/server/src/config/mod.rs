@@ -27,7 +27,7 @@ pub use environment::{
 pub use sections::{
     AuthConfig, Config, EffectsConfig, Environment, HealthConfig, JwtConfig, JwtKey, LogConfig,
     LogFormat, LogLevel, RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig,
-    TenantRates,
+    TenantRates, TraceConfig,
 };
 
 /// The defaults, as they are documented.

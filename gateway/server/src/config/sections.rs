@@ -27,6 +27,8 @@ pub struct Config {
     pub rates: RatesConfig,
     /// How often and how long the node looks at what it depends on.
     pub health: HealthConfig,
+    /// What is recorded of traces, and where it goes.
+    pub trace: TraceConfig,
     /// What is written to stderr, and how.
     pub log: LogConfig,
 }
@@ -269,12 +271,34 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// The least important lines that are still written.
     pub level: LogLevel,
+    /// From when on a request is logged as slow.
+    pub slow_request_ms: u64,
+}
+
+/// What is recorded of traces, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceConfig {
+    /// Where spans are sent: the `http` address of an OTLP receiver, empty for nowhere.
+    pub otlp_url: String,
+    /// Traces that are recorded of those that begin here, in a million.
+    pub sampled_per_million: u32,
+    /// Spans that may wait to be sent.
+    pub queue_max: usize,
+    /// Spans in one request.
+    pub batch_max: usize,
+    /// How long a span waits for others to be sent along with it.
+    pub delay_ms: u64,
+    /// How long one request, and the last one of all at a stop, may take.
+    pub timeout_ms: u64,
 }
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// For people where stderr is a terminal, else for machines.
+    Auto,
     /// For people.
     Text,
     /// One JSON object a line.

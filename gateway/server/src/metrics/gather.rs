@@ -14,6 +14,7 @@ use super::process;
 use super::table as t;
 use super::table::Metric;
 use crate::health::Health;
+use crate::otlp::SpanCounters;
 use crate::state::App;
 
 /// How long the tree may take to say how it is; without its answer its restarts are left out.
@@ -28,6 +29,7 @@ pub async fn gather(app: &App) -> Samples {
     process::gather(&mut samples);
     http(&mut samples, &app.observed.http);
     gauge(&mut samples, t::STREAMS_OPEN, &[], count(app.streams.open()));
+    spans(&mut samples, &app.observed.span_counters);
     health(&mut samples, &app.observed.health);
     if let Some(journal) = &app.journal {
         counter(&mut samples, t::UNREADABLE, &[], journal.feed.unreadable());
@@ -87,6 +89,13 @@ fn http(samples: &mut Samples, http: &HttpMetrics) {
         counter(samples, t::RATE_REFUSALS, &[scope], count);
     }
     gauge(samples, t::HTTP_OPEN, &[], number(http.open().max(0).unsigned_abs()));
+}
+
+fn spans(samples: &mut Samples, counters: &SpanCounters) {
+    use std::sync::atomic::Ordering::Relaxed;
+    counter(samples, t::SPANS, &["sent"], counters.sent.load(Relaxed));
+    counter(samples, t::SPANS, &["dropped"], counters.dropped.load(Relaxed));
+    counter(samples, t::SPANS, &["failed"], counters.failed.load(Relaxed));
 }
 
 fn health(samples: &mut Samples, health: &Health) {

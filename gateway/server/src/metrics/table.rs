@@ -116,6 +116,9 @@ metrics! {
     READ_MODEL_POSITION = Gauge "coppice_read_model_position" ["model"]
         "The position up to which a read model has the journal.";
 
+    SPANS = Counter "coppice_trace_spans" ["outcome"]
+        "Spans that were sent, were dropped for want of room, or were not taken by the receiver.";
+
     HEALTH = Gauge "coppice_health_status" [] "The node as a whole: 0 ok, 1 degraded, 2 down.";
     DEPENDENCY = Gauge "coppice_dependency_status" ["dependency", "criticality"]
         "A dependency: 0 up, 1 degraded, 2 down.";

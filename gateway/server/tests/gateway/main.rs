@@ -12,6 +12,7 @@ mod entities;
 mod failures;
 mod health;
 mod http;
+mod logs;
 mod metrics;
 mod support;
 mod tokens;
