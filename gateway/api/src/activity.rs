@@ -1,9 +1,10 @@
 //! What a tenant did, per kind and day.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A page of days, in order of kind and day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActivityList {
     /// The days on which something happened.
     pub days: Vec<ActivityDay>,
@@ -12,7 +13,7 @@ pub struct ActivityList {
 }
 
 /// One kind's day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActivityDay {
     /// The kind.
     pub kind: String,

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a role is as a whole, by the criticality of what it depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Everything that matters is up.
@@ -17,7 +18,7 @@ pub enum Status {
 }
 
 /// How a dependency is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DependencyStatus {
     /// Its last check found nothing wrong.
@@ -29,7 +30,7 @@ pub enum DependencyStatus {
 }
 
 /// What it means for the whole when a dependency is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Criticality {
     /// The whole is down.
@@ -41,7 +42,7 @@ pub enum Criticality {
 }
 
 /// One thing that the role depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DependencyHealth {
     /// Which.
     pub name: Cow<'static, str>,
@@ -63,7 +64,7 @@ pub struct DependencyHealth {
 }
 
 /// The health of a role: the common part, and what only this role has under `details`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// The whole.
     pub status: Status,
@@ -82,7 +83,7 @@ pub struct Health {
 }
 
 /// Figures of a node, of all tenants together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeDetails {
     /// Since when it runs, in seconds.
     pub uptime_s: u64,
@@ -103,7 +104,7 @@ pub struct NodeDetails {
 }
 
 /// The answer to a probe: 200 where `ok`, 503 where not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Probe {
     /// What was asked for holds.
     pub ok: bool,

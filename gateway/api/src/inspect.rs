@@ -1,11 +1,12 @@
 //! Answers of `/v1/inspect`. Counters end in `_total` and only grow; two looks, with their
 //! `sequence` and `at`, give a rate. Times are microseconds since 1970, durations milliseconds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The node's supervision tree with the figures of what runs in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeView {
     /// How many looks this process has given; a smaller one than before is another process.
     pub sequence: u64,
@@ -24,7 +25,7 @@ pub struct TreeView {
 }
 
 /// A supervisor or a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeNode {
     /// Its name among its siblings.
     pub name: String,
@@ -50,7 +51,7 @@ pub struct TreeNode {
 }
 
 /// The entities of one kind on this node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KindView {
     /// The kind.
     pub kind: String,
@@ -69,7 +70,7 @@ pub struct KindView {
 }
 
 /// The effects of one handler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PoolView {
     /// The handler.
     pub name: String,
@@ -86,7 +87,7 @@ pub struct PoolView {
 }
 
 /// Group commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WriterView {
     /// Whether the store gives no answers at present.
     pub degraded: bool,
@@ -103,14 +104,14 @@ pub struct WriterView {
 }
 
 /// Several actors, those first that hold most up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActorList {
     /// The actors.
     pub actors: Vec<ActorView>,
 }
 
 /// One entity as an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActorView {
     /// The entity's kind.
     pub kind: String,
@@ -149,7 +150,7 @@ pub struct ActorView {
 }
 
 /// A page of dead letters, in order of arrival.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetterList {
     /// The letters.
     pub dead_letters: Vec<DeadLetterView>,
@@ -157,8 +158,15 @@ pub struct DeadLetterList {
     pub next_after: Option<u64>,
 }
 
+/// A dead letter that was replayed or discarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LetterDecided {
+    /// Which one.
+    pub id: Uuid,
+}
+
 /// A message out of delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetterView {
     /// Names the letter.
     pub id: Uuid,

@@ -1,12 +1,13 @@
 //! Lists of entities, and events as they stand in the journal.
 
 use coppice_core::Sequence;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// A page of a kind's entities, in order of their ids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EntityList {
     /// The entities.
     pub entities: Vec<EntityEntry>,
@@ -15,18 +16,19 @@ pub struct EntityList {
 }
 
 /// One entity of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EntityEntry {
     /// Its kind.
     pub kind: String,
     /// Its id within tenant and kind.
     pub id: String,
     /// How many events it has.
+    #[schemars(with = "u64")]
     pub sequence: Sequence,
 }
 
 /// A page of an entity's events, in order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EventList<D = Box<RawValue>> {
     /// The events.
     pub events: Vec<EventView<D>>,
@@ -35,7 +37,7 @@ pub struct EventList<D = Box<RawValue>> {
 }
 
 /// An event as it stands in the journal. `D` is its payload.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EventView<D = Box<RawValue>> {
     /// Its place in the whole journal, which a stream goes on from.
     pub position: u64,
@@ -44,6 +46,7 @@ pub struct EventView<D = Box<RawValue>> {
     /// Its entity.
     pub id: String,
     /// Its place among the entity's events.
+    #[schemars(with = "u64")]
     pub sequence: Sequence,
     /// Names the event; made of its hash.
     pub event_id: Uuid,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codes::Code;
@@ -10,7 +11,7 @@ use crate::codes::Code;
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// What happened to the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It changed nothing and never will under this try.
@@ -20,7 +21,7 @@ pub enum Outcome {
 }
 
 /// An RFC 9457 problem with our extension members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// Names the code's page: `/problems/<code>`, relative to the gateway.
     #[serde(rename = "type")]
@@ -50,7 +51,7 @@ pub struct Problem {
 }
 
 /// The error body of seed 002; absent members are `null`, as its clients expect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorObject {
     /// As [`Problem::code`].
     pub code: Cow<'static, str>,

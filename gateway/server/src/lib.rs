@@ -24,6 +24,7 @@ mod metered;
 pub mod metrics;
 pub mod observed;
 pub mod otlp;
+pub mod openapi;
 mod places;
 pub mod problem;
 mod query;

@@ -111,6 +111,8 @@ enum Command {
         #[arg(long, default_value_t = TOKEN_TTL_S)]
         ttl: u64,
     },
+    /// Prints the OpenAPI document of all routes.
+    Openapi,
     /// Ends all leases and moves the epochs on, after a database was set back to an earlier time.
     Fence {
         #[command(flatten)]
@@ -237,6 +239,10 @@ fn main() -> ExitCode {
                 commands::token(settings, &request).map_err(|error| of_token(&error))
             })
         }
+        Command::Openapi => match commands::openapi() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, FAILED),
+        },
         Command::Fence { options } => run(&options.sources(None), async |settings| {
             commands::fence(settings).await.map_err(|error| fail(&error, FAILED))
         }),

@@ -175,6 +175,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// Both families.
+    pub(crate) fn merge(mut self, mut other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.operations.append(&mut other.operations);
+        self
+    }
+
     /// Gives the handlers what they reach.
     pub(crate) fn with_state(self, state: S) -> Routes {
         Routes { router: self.router.with_state(state), operations: self.operations }
@@ -187,13 +194,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl Routes {
-    /// Both families.
-    pub(crate) fn merge(mut self, mut other: Self) -> Self {
-        self.router = self.router.merge(other.router);
-        self.operations.append(&mut other.operations);
-        self
-    }
-
     /// The router, and what it serves.
     pub(crate) fn into_parts(self) -> (Router, Vec<&'static Operation>) {
         (self.router, self.operations)

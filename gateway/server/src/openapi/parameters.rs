@@ -37,11 +37,8 @@ pub(crate) const COUNTED: &str = r#"{"type":"integer","minimum":0,"maximum":9223
 pub(crate) const KIND: Parameter = path("kind", "The kind of entity.", NAME);
 pub(crate) const ID: Parameter = path("id", "The entity within tenant and kind.", ENTITY_ID);
 pub(crate) const COMMAND: Parameter = path("command", "The kind's command.", NAME);
-pub(crate) const SUBJECT: Parameter = path(
-    "id",
-    "The subject.",
-    r#"{"type":"string","pattern":"^[A-Za-z0-9._:~-]{1,128}$"}"#,
-);
+pub(crate) const SUBJECT: Parameter =
+    path("id", "The subject.", r#"{"type":"string","pattern":"^[A-Za-z0-9._:~-]{1,128}$"}"#);
 pub(crate) const LETTER: Parameter =
     path("id", "The dead letter.", r#"{"type":"string","format":"uuid"}"#);
 
@@ -57,6 +54,11 @@ pub(crate) const IF_MATCH: Parameter = header(
 );
 pub(crate) const IF_NONE_MATCH: Parameter =
     header("If-None-Match", "An ETag: where it still holds, the answer is 304.", TEXT);
+pub(crate) const READ_AFTER: Parameter = header(
+    "X-Read-After",
+    "The `X-Position` of an earlier answer, which this one must not be behind.",
+    TEXT,
+);
 pub(crate) const IDEMPOTENCY_KEY: Parameter = header(
     "Idempotency-Key",
     "The caller's name for one intention: a repeat gets the first answer and changes nothing.",

@@ -9,13 +9,34 @@ use coppice_core::{EntityKind, Position};
 
 use super::answer;
 use super::journal::{Reading, unreadable};
-use crate::activity::{ACTIVITY, Counts};
+use crate::activity::{ACTIVITY as READ_MODEL, Counts};
 use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::openapi::{Answer, Operation, Verb, parameters, shape};
 use crate::places;
 use crate::problem::Fault;
 use crate::query::Query;
+
+/// `GET /v1/activity`
+pub(super) const ACTIVITY: Operation = Operation {
+    method: Verb::Get,
+    path: "/v1/activity",
+    name: "list_activity",
+    family: "activity",
+    summary: "What was done per kind and day, from a read model.",
+    notes: "A read with `X-Read-After` waits until the read model has come that far.",
+    scope: Some(Scope::EntitiesRead),
+    parameters: &[
+        parameters::query("kind", "Only this kind.", parameters::NAME),
+        parameters::query("cursor", "What the page before gave.", parameters::TEXT),
+        parameters::LIMIT,
+        parameters::READ_AFTER,
+    ],
+    body: None,
+    answers: &[Answer::json("A page.", shape::<ActivityList>)],
+    faults: &[&[codes::UNKNOWN_KIND, codes::READ_MODEL_BEHIND]],
+};
 
 /// `GET /v1/activity`
 pub(super) async fn activity(State(state): State<Reading>, request: Request) -> Response {
@@ -37,14 +58,14 @@ async fn listed(
     let store = state.journal.store.as_ref();
     let wanted = places::read_after(parts, &principal.tenant, store).await?;
     let wanted = wanted.unwrap_or(Position(0));
-    let reached = state.journal.read_models.reached(ACTIVITY, wanted, deadline).await;
+    let reached = state.journal.read_models.reached(READ_MODEL, wanted, deadline).await;
     let at = reached.map_err(|at| {
         let detail = format!("the read model is at position {at} and not yet at {wanted}");
         Fault::new(codes::READ_MODEL_BEHIND, detail)
     })?;
     let prefix = kind.as_ref().map_or_else(String::new, |kind| format!("{kind}/"));
     let after = if cursor > prefix.as_str() { cursor } else { prefix.as_str() };
-    let rows = store.documents(ACTIVITY, &principal.tenant, after, limit).await;
+    let rows = store.documents(READ_MODEL, &principal.tenant, after, limit).await;
     let rows = rows.map_err(|error| unreadable(&error))?;
     let is_full = rows.len() == limit;
     let of_kind = rows.iter().take_while(|(id, _)| id.starts_with(&prefix));

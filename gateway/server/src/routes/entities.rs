@@ -10,9 +10,10 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use coppice_api::{codes, headers};
+use coppice_api::{CommandAnswer, EntityView, codes, headers};
 use coppice_core::{CommandId, EntityId, Sequence, TenantId};
 use coppice_runtime::{Answer, Failure, View};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Params, json};
@@ -20,9 +21,96 @@ use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::body;
 use crate::exchange::{Exchange, expected_sequence, idempotency_key};
+use crate::openapi::{self, Operation, Routes, Verb, faults, parameters, shape};
 use crate::places;
 use crate::problem::Fault;
 use crate::state::{App, AppState};
+
+const FAMILY: &str = "entities";
+
+const COMMAND: Operation = Operation {
+    method: Verb::Post,
+    path: "/v1/entities/{kind}/{id}/{command}",
+    name: "command_entity",
+    family: FAMILY,
+    summary: "Commands an entity, and answers once its events are durable.",
+    notes: "An entity that isn't there begins with its first command. What the kind itself \
+        refuses comes with 422 and a code of the kind's own.",
+    scope: Some(Scope::EntitiesWrite),
+    parameters: &[
+        parameters::KIND,
+        parameters::ID,
+        parameters::COMMAND,
+        parameters::IDEMPOTENCY_KEY,
+        parameters::IF_MATCH,
+    ],
+    body: Some(|_| openapi::anything()),
+    answers: &[openapi::Answer::json("It was accepted.", shape::<CommandAnswer<Value>>)],
+    faults: &[
+        faults::ENTITY,
+        faults::ASKING,
+        faults::CHANGING,
+        faults::BODY,
+        &[codes::UNKNOWN_COMMAND],
+    ],
+};
+
+/// The path of an entity's events is a route of its own, which takes a command of that name too.
+const COMMAND_EVENTS: Operation = Operation {
+    path: "/v1/entities/{kind}/{id}/events",
+    name: "command_entity_events",
+    summary: "The command `events`, where a kind has one.",
+    parameters: &[
+        parameters::KIND,
+        parameters::ID,
+        parameters::IDEMPOTENCY_KEY,
+        parameters::IF_MATCH,
+    ],
+    ..COMMAND
+};
+
+const VIEW: Operation = Operation {
+    method: Verb::Get,
+    path: "/v1/entities/{kind}/{id}",
+    name: "view_entity",
+    family: FAMILY,
+    summary: "The state of an entity, as its kind shows it.",
+    notes: "Everything that was acknowledged before is in it.",
+    scope: Some(Scope::EntitiesRead),
+    parameters: &[parameters::KIND, parameters::ID, parameters::IF_NONE_MATCH],
+    body: None,
+    answers: &[
+        openapi::Answer::json("The entity.", shape::<EntityView<Value>>),
+        openapi::Answer::empty(304, "It is still as `If-None-Match` says."),
+    ],
+    faults: &[faults::ENTITY, faults::ASKING],
+};
+
+const DELETE: Operation = Operation {
+    method: Verb::Delete,
+    name: "delete_entity",
+    summary: "Deletes an entity for good; its events stay.",
+    notes: "",
+    scope: Some(Scope::EntitiesDelete),
+    parameters: &[
+        parameters::KIND,
+        parameters::ID,
+        parameters::IDEMPOTENCY_KEY,
+        parameters::IF_MATCH,
+    ],
+    answers: &[openapi::Answer::json("It is deleted.", shape::<CommandAnswer<Value>>)],
+    faults: &[faults::ENTITY, faults::ASKING, faults::CHANGING],
+    ..VIEW
+};
+
+/// The routes.
+pub(super) fn routes() -> Routes<AppState> {
+    Routes::new()
+        .on(&VIEW, view)
+        .on(&DELETE, delete)
+        .on(&COMMAND, command)
+        .on(&COMMAND_EVENTS, command)
+}
 
 const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_HIT);
 

@@ -16,10 +16,55 @@ use serde::Serialize;
 use super::json;
 use crate::exchange::Exchange;
 use crate::health::{SHARDS, STORE_READ, STORE_WRITE, TREE};
+use crate::openapi::{Answer, Operation, Routes, Verb, shape};
 use crate::state::{App, AppState};
 
+const HEALTH: Operation = Operation {
+    method: Verb::Get,
+    path: "/health",
+    name: "health",
+    family: "health",
+    summary: "What the node depends on, and how that is.",
+    notes: "",
+    scope: None,
+    parameters: &[],
+    body: None,
+    answers: &[
+        Answer::json("It serves, perhaps with limits.", shape::<Health>),
+        Answer::with(503, "Something that it can't do without is down.", shape::<Health>),
+    ],
+    faults: &[],
+};
+
+const LIVE: Operation = Operation {
+    path: "/health/live",
+    name: "health_live",
+    summary: "Whether the process is of any use.",
+    answers: &[
+        Answer::json("It is.", shape::<Probe>),
+        Answer::with(503, "It should be started anew.", shape::<Probe>),
+    ],
+    ..HEALTH
+};
+
+const READY: Operation = Operation {
+    path: "/health/ready",
+    name: "health_ready",
+    summary: "Whether requests should be sent here.",
+    answers: &[
+        Answer::json("They should.", shape::<Probe>),
+        Answer::with(503, "They would be refused.", shape::<Probe>),
+    ],
+    ..HEALTH
+};
+
+/// The routes.
+pub(super) fn routes() -> Routes<AppState> {
+    Routes::new().on(&HEALTH, health).on(&LIVE, live).on(&READY, ready)
+}
+
 /// `GET /health`: every dependency; 503 where the node is down.
-pub(super) async fn health(State(state): State<AppState>, request: Request) -> Response {
+async fn health(State(state): State<AppState>, request: Request) -> Response {
     let exchange = Exchange::begin(&request.into_parts().0);
     let known = &state.observed.health;
     let whole = known.whole();
@@ -36,7 +81,7 @@ pub(super) async fn health(State(state): State<AppState>, request: Request) -> R
 }
 
 /// `GET /health/live`: whether the process is of any use; where not, it is to be started anew.
-pub(super) async fn live(State(state): State<AppState>, request: Request) -> Response {
+async fn live(State(state): State<AppState>, request: Request) -> Response {
     let known = &state.observed.health;
     let reasons = [
         (known.is_down(TREE), "the node's tree is down"),
@@ -46,7 +91,7 @@ pub(super) async fn live(State(state): State<AppState>, request: Request) -> Res
 }
 
 /// `GET /health/ready`: whether requests should be sent here.
-pub(super) async fn ready(State(state): State<AppState>, request: Request) -> Response {
+async fn ready(State(state): State<AppState>, request: Request) -> Response {
     let known = &state.observed.health;
     let reasons = [
         (known.is_draining(), "the node is on its way to stop"),

@@ -1,19 +1,19 @@
 //! `GET /v1/entities` and the events of an entity: what the journal holds of a tenant.
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::get;
 use coppice_api::codes;
 use coppice_api::journal::{EntityEntry, EntityList, EventList, EventView};
 use coppice_core::{EntityId, EntityKind, Sequence, StoredEvent, StreamKey};
 use coppice_persistence::StoreError;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Params, activity, answer, entities, param, stream, unreadable_path};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::openapi::{Answer, Operation, Parameter, Routes, Verb, faults, parameters, shape};
 use crate::places;
 use crate::problem::Fault;
 use crate::query::Query;
@@ -26,18 +26,48 @@ pub(super) struct Reading {
     pub(super) journal: JournalAccess,
 }
 
+const LIST: Operation = Operation {
+    method: Verb::Get,
+    path: "/v1/entities",
+    name: "list_entities",
+    family: "entities",
+    summary: "The entities of a kind, in order of their ids.",
+    notes: "",
+    scope: Some(Scope::EntitiesRead),
+    parameters: &[
+        Parameter { required: true, ..parameters::query("kind", "The kind.", parameters::NAME) },
+        parameters::query("cursor", "What the page before gave.", parameters::ENTITY_ID),
+        parameters::LIMIT,
+    ],
+    body: None,
+    answers: &[Answer::json("A page.", shape::<EntityList>)],
+    faults: &[faults::ENTITY],
+};
+
+const EVENTS: Operation = Operation {
+    path: "/v1/entities/{kind}/{id}/events",
+    name: "list_entity_events",
+    family: "events",
+    summary: "The events of an entity, the oldest first.",
+    parameters: &[
+        parameters::KIND,
+        parameters::ID,
+        parameters::query("cursor", "What the page before gave.", parameters::COUNTED),
+        parameters::LIMIT,
+    ],
+    answers: &[Answer::json("A page.", shape::<EventList<Value>>)],
+    faults: &[faults::ENTITY, &[codes::ENTITY_NOT_FOUND, codes::JOURNAL_DAMAGED]],
+    ..LIST
+};
+
 /// The routes, on a node whose journal can be read.
-pub(super) fn router(app: AppState, journal: JournalAccess) -> Router {
-    let commands = axum::routing::post(entities::command).with_state(app.clone());
-    let reading = Reading { app, journal };
-    let events = get(events).with_state(reading.clone()).merge(commands);
-    Router::new()
-        .route("/v1/entities", get(list))
-        .route("/v1/entities/{kind}/{id}/events", events)
-        .route("/v1/activity", get(activity::activity))
-        .route("/v1/events", get(stream::events))
-        .route("/v1/events/ws", get(stream::socket))
-        .with_state(reading)
+pub(super) fn routes() -> Routes<Reading> {
+    Routes::new()
+        .on(&LIST, list)
+        .on(&EVENTS, events)
+        .on(&activity::ACTIVITY, activity::activity)
+        .on(&stream::EVENTS, stream::events)
+        .on(&stream::SOCKET, stream::socket)
 }
 
 impl Reading {

@@ -9,10 +9,34 @@ use coppice_api::codes;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::metrics::{self, CONTENT_TYPE};
+use crate::openapi::{Answer, Operation, Routes, Verb, shape};
 use crate::problem::Fault;
 use crate::state::AppState;
 
-pub(super) async fn metrics(State(state): State<AppState>, request: Request) -> Response {
+const METRICS: Operation = Operation {
+    method: Verb::Get,
+    path: "/metrics",
+    name: "metrics",
+    family: "health",
+    summary: "Figures of the whole node, in OpenMetrics text.",
+    notes: "With `server.metrics_public` no credential is asked for.",
+    scope: Some(Scope::MetricsRead),
+    parameters: &[],
+    body: None,
+    answers: &[Answer {
+        status: 200,
+        description: "The figures.",
+        body: Some((CONTENT_TYPE, shape::<String>)),
+    }],
+    faults: &[],
+};
+
+/// The routes.
+pub(super) fn routes() -> Routes<AppState> {
+    Routes::new().on(&METRICS, metrics)
+}
+
+async fn metrics(State(state): State<AppState>, request: Request) -> Response {
     let parts = request.into_parts().0;
     let exchange = Exchange::begin(&parts);
     if !state.observed.metrics_public

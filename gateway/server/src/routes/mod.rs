@@ -5,6 +5,7 @@
 
 mod activity;
 mod api_keys;
+mod docs;
 mod entities;
 mod health;
 mod inspect;
@@ -20,45 +21,53 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
 use coppice_api::codes;
 use serde::Serialize;
 
 use crate::exchange::Exchange;
 use crate::observed::observe;
+use crate::openapi::Operation;
 use crate::problem::Fault;
 use crate::state::AppState;
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
-    let inspection = match &state.inspector {
-        Some(inspector) => inspect::router(state.clone(), inspector.clone()),
-        None => Router::new(),
-    };
-    let journal = match &state.journal {
-        Some(access) => journal::router(state.clone(), access.clone()),
-        None => Router::new(),
-    };
-    let subjects = match &state.eraser {
-        Some(eraser) => subjects::router(state.clone(), eraser.clone()),
-        None => Router::new(),
-    };
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
-        .route("/v1/entities/{kind}/{id}", get(entities::view).delete(entities::delete))
-        .route("/v1/entities/{kind}/{id}/{command}", post(entities::command))
-        .with_state(state.clone())
-        .merge(api_keys::router(state.clone()))
-        .merge(inspection)
-        .merge(subjects)
-        .merge(journal)
+    let app = || state.clone();
+    let mut routes =
+        health::routes().merge(metrics::routes()).merge(entities::routes()).with_state(app());
+    if let Some(inspector) = state.inspector.clone() {
+        let inspection = inspect::Inspection::new(app(), inspector);
+        routes = routes.merge(inspect::routes().with_state(inspection));
+    }
+    if let Some(eraser) = state.eraser.clone() {
+        let erasing = subjects::Erasing { app: app(), eraser };
+        routes = routes.merge(subjects::routes().with_state(erasing));
+    }
+    if let Some(access) = state.journal.clone() {
+        let reading = journal::Reading { app: app(), journal: access };
+        routes = routes.merge(journal::routes().with_state(reading));
+    }
+    let (router, operations) = routes.into_parts();
+    router
+        .merge(docs::router(&operations))
         // Last: it is for the routes that are there by then.
         .fallback(route_not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state, observe))
+}
+
+/// Every operation of a node that has all its parts.
+#[must_use]
+pub fn operations() -> Vec<&'static Operation> {
+    [
+        health::routes().into_operations(),
+        metrics::routes().into_operations(),
+        entities::routes().into_operations(),
+        inspect::routes().into_operations(),
+        subjects::routes().into_operations(),
+        journal::routes().into_operations(),
+    ]
+    .concat()
 }
 
 async fn route_not_found(request: Request) -> Response {

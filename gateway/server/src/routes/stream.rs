@@ -29,11 +29,58 @@ use super::entities;
 use super::journal::{Reading, unreadable, view};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::openapi::{Answer, Operation, Verb, faults, parameters, shape};
 use crate::problem::Fault;
 use crate::query::Query;
 use crate::seat::Seat;
 use crate::state::AppState;
 use crate::streams::{Full, Place, Turn};
+
+/// `GET /v1/events`
+pub(super) const EVENTS: Operation = Operation {
+    method: Verb::Get,
+    path: "/v1/events",
+    name: "stream_events",
+    family: "events",
+    summary: "Committed events as they come, as server-sent events.",
+    notes: "The id of each is its position in the journal, which a client goes on behind. The \
+        answer doesn't end by itself.",
+    scope: Some(Scope::EntitiesRead),
+    parameters: &[
+        parameters::query("kind", "Only entities of this kind.", parameters::NAME),
+        parameters::query("id", "Only this entity.", parameters::ENTITY_ID),
+        parameters::query(
+            "after",
+            "The position to go on behind; from now on where there is none.",
+            parameters::COUNTED,
+        ),
+        parameters::header(
+            "Last-Event-ID",
+            "As `after`, which it stands above; libraries send it by themselves.",
+            parameters::COUNTED,
+        ),
+    ],
+    body: None,
+    answers: &[Answer {
+        status: 200,
+        description: "A stream; the data of each event is an `EventView`.",
+        body: Some((SERVER_SENT, shape::<String>)),
+    }],
+    faults: &[faults::ENTITY, &[codes::STREAMS_FULL]],
+};
+
+/// `GET /v1/events/ws`
+pub(super) const SOCKET: Operation = Operation {
+    path: "/v1/events/ws",
+    name: "stream_events_ws",
+    summary: "The same over a WebSocket, a message for each event.",
+    notes: "A client that reconnects asks with `after`.",
+    answers: &[Answer::empty(101, "The connection speaks the WebSocket protocol from here on.")],
+    faults: &[faults::ENTITY, &[codes::STREAMS_FULL, codes::UPGRADE_REQUIRED]],
+    ..EVENTS
+};
+
+const SERVER_SENT: &str = "text/event-stream";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -208,7 +255,7 @@ fn sent(following: Following) -> Response {
     });
     let mut response = Response::new(Body::from_stream(chunks));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SERVER_SENT));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,10 +1,8 @@
 //! `/v1/subjects/{id}`: erasing a person's data.
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::delete;
 use coppice_api::codes;
 use coppice_api::subject::ErasedSubject;
 use coppice_core::SubjectId;
@@ -14,19 +12,34 @@ use super::{Params, answer};
 use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::openapi::{Answer, Operation, Routes, Verb, faults, parameters, shape};
 use crate::problem::Fault;
 use crate::state::AppState;
 
 /// What these routes can reach.
 #[derive(Clone)]
-struct Erasing {
-    app: AppState,
-    eraser: Eraser,
+pub(super) struct Erasing {
+    pub(super) app: AppState,
+    pub(super) eraser: Eraser,
 }
 
+const ERASE: Operation = Operation {
+    method: Verb::Delete,
+    path: "/v1/subjects/{id}",
+    name: "erase_subject",
+    family: "subjects",
+    summary: "Makes a subject's personal data unreadable for good, by destroying its key.",
+    notes: "Answers the same for one that nobody has heard of.",
+    scope: Some(Scope::SubjectsWrite),
+    parameters: &[parameters::SUBJECT],
+    body: None,
+    answers: &[Answer::json("It is erased.", shape::<ErasedSubject>)],
+    faults: &[faults::ASKING, &[codes::INVALID_SUBJECT_ID]],
+};
+
 /// The routes, on a node that can erase.
-pub(super) fn router(app: AppState, eraser: Eraser) -> Router {
-    Router::new().route("/v1/subjects/{id}", delete(erase)).with_state(Erasing { app, eraser })
+pub(super) fn routes() -> Routes<Erasing> {
+    Routes::new().on(&ERASE, erase)
 }
 
 /// `DELETE /v1/subjects/{id}`. Whether the subject was ever heard of makes no difference: one that

@@ -14,5 +14,6 @@ mod health;
 mod http;
 mod logs;
 mod metrics;
+mod openapi;
 mod support;
 mod tokens;

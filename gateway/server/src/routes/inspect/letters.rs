@@ -4,10 +4,9 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use coppice_api::codes;
-use coppice_api::inspect::{DeadLetterList, DeadLetterView};
+use coppice_api::inspect::{DeadLetterList, DeadLetterView, LetterDecided};
 use coppice_persistence::{DeadLetter, StoreError};
 use coppice_runtime::OfficeError;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Inspection;
@@ -72,7 +71,7 @@ async fn decided(
     exchange: &Exchange,
     params: Params,
     wish: Wish,
-) -> Result<Value, Fault> {
+) -> Result<LetterDecided, Fault> {
     let principal = state.app.admit(parts, exchange, Scope::InspectWrite).await?.principal;
     let params = params.map_err(|_| unreadable_path())?;
     let id = Uuid::parse_str(param(&params, "id")).map_err(|_| missing())?;
@@ -82,7 +81,7 @@ async fn decided(
         Wish::Discard => office.discard(&principal.tenant, id).await,
     };
     decided.map_err(fault)?;
-    Ok(json!({ "id": id }))
+    Ok(LetterDecided { id })
 }
 
 fn missing() -> Fault {
