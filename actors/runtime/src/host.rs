@@ -199,6 +199,7 @@ impl<K: Entity> Host<K> {
         let services = &self.slot.services;
         self.slot.does(Activity::Recovering);
         services.quarantine.loaded(services.lease.as_ref(), shard, epoch).await;
+        services.writer.landed().await;
         self.slot.personal.clear();
         let mut recovered = recovery::recover_in::<K>(
             services.store.as_ref(),

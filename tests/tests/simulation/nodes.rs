@@ -233,7 +233,7 @@ impl Nodes {
         let number = self.count;
         self.sim.note(format_args!("node {number} starts"));
         let shocks = Shocks::default();
-        let ear = Ear::new(&self.sim, number, shocks.clone());
+        let ear = Ear::new(&self.sim, number);
         faults.observe(Arc::new(ear));
         let store = self.sim.database.connect(faults.clone()).appending(self.appends);
         let lease = TestLease::new(SHARDS, self.epochs.clone());

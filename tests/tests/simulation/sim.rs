@@ -1,12 +1,11 @@
 //! What all parts of a run share: the database, the clock, the trace, and the first thing found
 //! wrong.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use coppice_core::{Sequence, StreamKey, Timestamp};
+use coppice_core::Timestamp;
 use coppice_persistence::{Refusal, StreamAppend, Unit, UnitOutcome};
 use coppice_runtime::Clock;
 use coppice_testkit::{MemoryStore, Observer, Point, VirtualClock};
@@ -15,7 +14,6 @@ use tokio::time::Instant;
 
 use crate::books::Books;
 use crate::links::Links;
-use crate::nodes::Shocks;
 use crate::trace::Trace;
 
 /// 2026-01-01T00:00:00Z
@@ -125,10 +123,6 @@ impl Sim {
 pub(crate) struct Ear {
     sim: Arc<Sim>,
     node: u64,
-    shocks: Shocks,
-    /// Where a stream was last found to have moved on without its entity, and how often the writer
-    /// had fallen then.
-    surprised: Mutex<BTreeMap<StreamKey, (u64, Sequence)>>,
 }
 
 impl Observer for Ear {
@@ -152,28 +146,18 @@ impl Observer for Ear {
 }
 
 impl Ear {
-    pub(crate) fn new(sim: &Arc<Sim>, node: u64, shocks: Shocks) -> Self {
-        Self { sim: Arc::clone(sim), node, shocks, surprised: Mutex::default() }
+    pub(crate) fn new(sim: &Arc<Sim>, node: u64) -> Self {
+        Self { sim: Arc::clone(sim), node }
     }
 
-    /// The epoch stops other nodes, so a head that moved means that this one decided twice. But an
-    /// append may be on its way when its writer falls, and the entity's next life may read before
-    /// it and decide after: one decision for each fall, however often it is handed in.
+    /// The epoch stops other nodes, so a head that moved means that this one decided twice.
     fn refused(&self, append: &StreamAppend, refusal: &Refusal) {
         let (node, key) = (self.node, &append.key);
         self.sim.note(format_args!("node {node} is refused at {key}: {refusal:?}"));
         match refusal {
-            Refusal::Head if self.is_late(append) => {}
             Refusal::Head => self.sim.blame(format!("two lives of {key} decided at once")),
             Refusal::Damaged => self.sim.blame(format!("the store takes {key} for damaged")),
             Refusal::Epoch | Refusal::Duplicate(_) => {}
         }
-    }
-
-    /// Whether the writer has fallen since this stream last moved on without its entity.
-    fn is_late(&self, append: &StreamAppend) -> bool {
-        let now = (self.shocks.count(), append.expected.sequence);
-        let before = self.surprised.lock().insert(append.key.clone(), now);
-        before == Some(now) || before.map_or(0, |(shocks, _)| shocks) < now.0
     }
 }

@@ -79,7 +79,7 @@ fn writer(services: &Arc<Services>) -> ChildSpec {
         let services = Arc::clone(&services);
         async move {
             // Nothing of what stands on the writer reads while a commit may still come.
-            services.writer.landed().await;
+            services.writer.vacant().await;
             let store = Arc::clone(&services.store);
             let options = services.options.clone();
             let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
