@@ -1,0 +1,49 @@
+//! The API against its own document: requests that schemathesis makes of it.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use coppice_testkit::{Client, Sandbox, binary};
+use serde_json::json;
+
+/// Requests that a run must come to.
+const REQUESTS: u64 = 10_000;
+/// Cases per route and way of making them; with these a run comes to some more than that.
+const CASES: &str = "600";
+/// A found fault is found again.
+const SEED: &str = "20261121";
+
+/// How many requests the node has answered, as it counts them itself.
+async fn answered(client: &Client, sandbox: &Sandbox) -> u64 {
+    let request = client.http().get(format!("{}/metrics", sandbox.url()));
+    let answer = request.bearer_auth(sandbox.key()).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let lines = text.lines().filter(|line| line.starts_with("coppice_http_requests_total{"));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_requests_made_of_the_document_are_answered_as_it_says() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    client.post("/v1/entities/counter/a/add", &json!({ "n": 1 }), None).await.unwrap();
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/schemathesis");
+    let mut command = Command::new(script);
+    command.args([sandbox.url(), sandbox.key()]);
+    command.args(["--max-examples", CASES, "--seed", SEED, "--workers", "2"]);
+    command.args(["--phases", "examples,coverage,fuzzing"]);
+    command.args([
+        "--checks",
+        "not_a_server_error,status_code_conformance,content_type_conformance,\
+         response_headers_conformance,response_schema_conformance,ignored_auth,\
+         allow_header_conformance",
+    ]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let erred = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{erred}\n{}", sandbox.log_tail());
+    let count = answered(&client, &sandbox).await;
+    assert!(count >= REQUESTS, "{count} requests\n{said}");
+}
