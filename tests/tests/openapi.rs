@@ -21,7 +21,9 @@ async fn answered(client: &Client, sandbox: &Sandbox) -> u64 {
     let answer = request.bearer_auth(sandbox.key()).send().await.unwrap();
     let text = answer.text().await.unwrap();
     let lines = text.lines().filter(|line| line.starts_with("coppice_http_requests_total{"));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    // Written as a fraction: 52.0.
+    let count = |line: &str| line.rsplit([' ', '.']).nth(1).unwrap().parse::<u64>().unwrap();
+    lines.map(count).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +34,7 @@ async fn ten_thousand_requests_made_of_the_document_are_answered_as_it_says() {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/schemathesis");
     let mut command = Command::new(script);
     command.args([sandbox.url(), sandbox.key()]);
-    command.args(["--max-examples", CASES, "--seed", SEED, "--workers", "2"]);
+    command.args(["--max-examples", CASES, "--seed", SEED, "--workers", "1"]);
     command.args(["--phases", "examples,coverage,fuzzing"]);
     command.args([
         "--checks",
