@@ -3,17 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use coppice_core::{TenantId, Timestamp};
-use coppice_persistence::{ApiKeyRow, Directory, SqlStore, SqliteOptions};
+use coppice_core::{EntityId, EntityKind, StreamKey, TenantId, Timestamp};
+use coppice_persistence::{
+    ApiKeyRow, DeadLetter, DeadLetters, Directory, LetterKind, LetterReason, SqlStore,
+    SqliteOptions,
+};
 use coppice_server::auth::ApiKey;
 use coppice_server::openapi::{Operation, Place, Verb};
 use coppice_server::routes;
 use coppice_testkit::{Sandbox, binary};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+use uuid::Uuid;
 
 /// May do everything that a tenant may, of another tenant.
 const STRANGER: &str = "sk_test_00000000000000000000000000000003";
@@ -29,9 +33,6 @@ const NOBODYS_UUID: &str = "00000000-0000-4000-8000-000000000000";
 /// and nobody else's is touched.
 const OWN_NAMES: &[&str] = &["erase_subject"];
 
-/// How long what an entity does by itself may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How long an answer that doesn't end is listened to.
 const LISTEN: Duration = Duration::from_millis(300);
 
@@ -39,21 +40,31 @@ struct House {
     sandbox: Sandbox,
     client: Client,
     letter: String,
+    key: String,
+}
+
+/// A command of the owner's that is out of delivery.
+fn letter() -> DeadLetter {
+    let (tenant, kind) = (TenantId::new("default").unwrap(), EntityKind::new("counter").unwrap());
+    DeadLetter {
+        number: 0,
+        id: Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef),
+        key: StreamKey::new(tenant, kind, EntityId::new(MARK).unwrap()),
+        message: Uuid::from_u128(7),
+        kind: LetterKind::Command,
+        name: "add".into(),
+        body: Some(r#"{"n":1}"#.into()),
+        reason: LetterReason::Crashed,
+        detail: MARK.into(),
+        attempts: 3,
+        at: Timestamp::EPOCH,
+    }
 }
 
 fn row(tenant: &TenantId, text: &str, scopes: &str) -> ApiKeyRow {
     let key = ApiKey::parse(text).unwrap();
-    ApiKeyRow {
-        id: key.hash().to_uuid(),
-        tenant: tenant.clone(),
-        prefix: key.prefix().to_owned(),
-        hash: key.hash(),
-        scopes: scopes.to_owned(),
-        description: String::new(),
-        created_at: Timestamp::EPOCH,
-        expires_at: None,
-        revoked_at: None,
-    }
+    let (id, prefix, hash) = (key.hash().to_uuid(), key.prefix().to_owned(), key.hash());
+    ApiKeyRow::new(id, tenant.clone(), prefix, hash, scopes.to_owned(), Timestamp::EPOCH)
 }
 
 impl House {
@@ -63,6 +74,8 @@ impl House {
         sandbox.terminate().await.unwrap();
         let options = SqliteOptions::default();
         let store = SqlStore::open_sqlite(sandbox.data(), options).await.unwrap();
+        let letter = letter();
+        assert!(store.put_dead_letter(&letter).await.unwrap());
         for (tenant, text, scopes) in [("theirs", STRANGER, "*"), ("default", POWERLESS, "")] {
             let tenant = TenantId::new(tenant).unwrap();
             let row = row(&tenant, text, scopes);
@@ -71,7 +84,8 @@ impl House {
         store.close().await;
         sandbox.restart().await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
-        let mut house = Self { sandbox, client, letter: String::new() };
+        let (letter, key) = (letter.id.to_string(), String::new());
+        let mut house = Self { sandbox, client, letter, key };
         house.fill().await;
         house
     }
@@ -104,19 +118,10 @@ impl House {
     async fn fill(&mut self) {
         self.owner(Method::POST, &format!("/v1/entities/counter/{MARK}/add"), json!({ "n": 7 }))
             .await;
-        // Nothing carries its bell out, so it comes to a dead letter.
-        let ring = json!({ "timer": "now", "in_ms": 1 });
-        self.owner(Method::POST, &format!("/v1/entities/alarm/{MARK}/set"), ring).await;
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let letters = self.owner(Method::GET, "/v1/inspect/dead-letters", Value::Null).await;
-            if let Some(id) = letters["dead_letters"][0]["id"].as_str() {
-                id.clone_into(&mut self.letter);
-                return;
-            }
-            assert!(Instant::now() < until, "there is no dead letter: {letters}");
-            sleep(Duration::from_millis(20)).await;
-        }
+        let keys = self.owner(Method::GET, "/v1/api-keys", Value::Null).await;
+        let ids =
+            keys["api_keys"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap());
+        ids.last().unwrap().clone_into(&mut self.key);
     }
 
     /// What the owner sees of what it has.
@@ -127,6 +132,7 @@ impl House {
             format!("/v1/entities/counter/{MARK}/events"),
             "/v1/entities?kind=counter".to_owned(),
             "/v1/inspect/dead-letters".to_owned(),
+            "/v1/api-keys".to_owned(),
         ] {
             seen.push(self.owner(Method::GET, &path, Value::Null).await);
         }
@@ -136,13 +142,12 @@ impl House {
     /// The path of an operation with the owner's names in it, or with nobody's.
     fn path(&self, operation: &Operation, owners: bool) -> String {
         let mut path = operation.path.to_owned();
-        let uuid = operation.path.contains("dead-letters") || operation.path.contains("api-keys");
-        let id = match (owners, uuid) {
-            (true, true) => self.letter.as_str(),
-            (true, false) => MARK,
-            (false, true) => NOBODYS_UUID,
-            (false, false) => NOBODYS,
+        let [theirs, nobodys] = match operation.family {
+            "inspect" if operation.path.contains("dead-letters") => [&*self.letter, NOBODYS_UUID],
+            "api keys" => [&*self.key, NOBODYS_UUID],
+            _ => [MARK, NOBODYS],
         };
+        let id = if owners { theirs } else { nobodys };
         for (name, text) in [("{kind}", "counter"), ("{id}", id), ("{command}", "add")] {
             path = path.replace(name, text);
         }
@@ -199,7 +204,7 @@ async fn no_route_shows_or_touches_what_another_tenant_has() {
             let path = house.path(operation, owners);
             let response = house.send(Some(STRANGER), method(operation), &path).await;
             let (status, text) = heard(response).await;
-            let names = [&*house.letter, MARK, NOBODYS, NOBODYS_UUID];
+            let names = [&*house.letter, &*house.key, MARK, NOBODYS, NOBODYS_UUID];
             let asked = names.into_iter().find(|name| path.contains(name)).unwrap_or("<none>");
             answers.push((status, plain(&text, &path, [asked, asked])));
         }
@@ -210,7 +215,7 @@ async fn no_route_shows_or_touches_what_another_tenant_has() {
             let refused = !(200..300).contains(status);
             assert!(refused || OWN_NAMES.contains(&name), "{name} answers {status}: {text}");
         }
-        for secret in [MARK, &house.letter] {
+        for secret in [MARK, &house.letter, &house.key] {
             assert!(!text.contains(secret), "{name} shows {secret}: {text}");
         }
         tried += 1;

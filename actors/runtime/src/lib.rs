@@ -17,6 +17,8 @@ pub mod clock;
 mod crash;
 pub mod erasure;
 pub mod feed;
+mod flight;
+mod flight;
 mod held;
 pub mod histogram;
 pub mod horizon;

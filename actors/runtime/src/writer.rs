@@ -19,11 +19,12 @@ use std::time::Duration;
 use coppice_persistence::{Refusal, Snapshot, Store, StoreError, Unit, UnitOutcome};
 use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
 use crate::batch::{self, Batch};
+use crate::flight::Airspace;
 use crate::histogram::{Histogram, MICROSECONDS, TICKETS};
 use crate::link::LinkGroup;
 use crate::options::RuntimeOptions;
@@ -72,49 +73,13 @@ struct Intake {
     /// Set under the lock of the tickets: none joins them after.
     closed: AtomicBool,
     bell: Notify,
-    /// Held while a commit is under way, also beyond the life of its writer.
-    flight: Arc<tokio::sync::Mutex<()>>,
-    /// How that stands with its writer.
-    bond: Bond,
+    airspace: Airspace,
     /// Ends the commit under way; only where the node itself has ended.
     abort: Mutex<Option<AbortHandle>>,
     running: AtomicBool,
     degraded: AtomicBool,
     counters: WriterCounters,
     commits: watch::Sender<u64>,
-}
-
-/// Whether a commit is under way whose writer is gone.
-#[derive(Debug, Default)]
-struct Bond {
-    under_way: Mutex<bool>,
-    orphaned: AtomicBool,
-}
-
-/// Held by the writer while it waits for its commit: dropped before that has ended, it leaves an
-/// orphan. It goes before the commit's tickets do, so that no entity that falls with them reads
-/// what the orphan is about to change.
-struct Parent<'a>(&'a Bond);
-
-impl Drop for Parent<'_> {
-    fn drop(&mut self) {
-        let under_way = self.0.under_way.lock();
-        self.0.orphaned.store(*under_way, Ordering::Release);
-    }
-}
-
-/// Held by the commit.
-struct Flight {
-    intake: Arc<Intake>,
-    _place: OwnedMutexGuard<()>,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        let mut under_way = self.intake.bond.under_way.lock();
-        *under_way = false;
-        self.intake.bond.orphaned.store(false, Ordering::Release);
-    }
 }
 
 impl Intake {
@@ -208,15 +173,13 @@ impl WriterHandle {
 
     /// Waits until the store has said what became of the last commit, where its writer is gone.
     pub(crate) async fn landed(&self) {
-        if self.intake.bond.orphaned.load(Ordering::Acquire) {
-            drop(self.intake.flight.lock().await);
-        }
+        self.intake.airspace.landed().await;
     }
 
     /// The same, for the next writer. Whoever follows the journal is told to look, for nobody else
     /// will say so.
     pub(crate) async fn vacant(&self) {
-        drop(self.intake.flight.lock().await);
+        self.intake.airspace.vacant().await;
         self.intake.commits.send_modify(|count| *count += 1);
     }
 
@@ -405,10 +368,8 @@ impl Writer {
         }
         let (first, max) = (self.options.store_retry_first, self.options.store_retry_max);
         let (intake, store) = (Arc::clone(&self.intake), Arc::clone(&self.store));
-        let place = Arc::clone(&self.intake.flight).lock_owned().await;
-        *self.intake.bond.under_way.lock() = true;
-        let flight = Flight { intake: Arc::clone(&intake), _place: place };
-        let _parent = Parent(&self.intake.bond);
+        let flight = self.intake.airspace.depart().await;
+        let _parent = self.intake.airspace.parent();
         let landing = task::spawn(async move {
             let _flight = flight;
             let appended = intake.append(store.as_ref(), &units, first, max).await;

@@ -1,10 +1,11 @@
 //! Requests and answers of `/v1/api-keys`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A key to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
     /// What its owner calls it, 1 to 100 characters.
@@ -26,7 +27,7 @@ pub struct NewApiKey {
 }
 
 /// What a key is for; it stands in its first characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiKeyMode {
     /// `sk_live_`
@@ -37,7 +38,7 @@ pub enum ApiKeyMode {
 }
 
 /// Where a key is in its life. A key that was purged isn't there any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiKeyState {
     /// It is valid.
@@ -51,7 +52,7 @@ pub enum ApiKeyState {
 }
 
 /// A key as its tenant sees it. Times are microseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKeyView {
     /// Names the key.
     pub id: Uuid,
@@ -82,7 +83,7 @@ pub struct ApiKeyView {
 }
 
 /// A key that was just made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedApiKey {
     /// The key itself, this once. `null` in a repeat, for it is kept nowhere.
     pub key: Option<String>,
@@ -92,7 +93,7 @@ pub struct CreatedApiKey {
 }
 
 /// A page of a tenant's keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiKeyList {
     /// The keys, in the order of their ids.
     pub api_keys: Vec<ApiKeyView>,

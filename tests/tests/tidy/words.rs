@@ -64,7 +64,6 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/receiver.rs", "polls for a condition; a suspended process is waited out"),
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
     ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
-    ("tests/tests/isolation.rs", "polls for a condition"),
     ("tests/tests/hostile.rs", "a slow client is what is tested"),
     ("tests/tests/feed.rs", "the test has paused tokio's time"),
     ("tests/tests/tree.rs", "the test has paused tokio's time"),

@@ -39,8 +39,10 @@ pub(crate) const ID: Parameter = path("id", "The entity within tenant and kind."
 pub(crate) const COMMAND: Parameter = path("command", "The kind's command.", NAME);
 pub(crate) const SUBJECT: Parameter =
     path("id", "The subject.", r#"{"type":"string","pattern":"^[A-Za-z0-9._:~-]{1,128}$"}"#);
-pub(crate) const LETTER: Parameter =
-    path("id", "The dead letter.", r#"{"type":"string","format":"uuid"}"#);
+/// An id that is a UUID.
+pub(crate) const UUID: &str = r#"{"type":"string","format":"uuid"}"#;
+pub(crate) const LETTER: Parameter = path("id", "The dead letter.", UUID);
+pub(crate) const API_KEY: Parameter = path("id", "The key.", UUID);
 
 pub(crate) const LIMIT: Parameter = query(
     "limit",

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use coppice_api::api_key::{ApiKeyList, ApiKeyMode, ApiKeyView, CreatedApiKey, NewApiKey};
-use coppice_api::{codes, headers};
+use coppice_api::{Code, codes, headers};
 use coppice_core::Timestamp;
 use coppice_persistence::{ApiKeyRow, StoreError};
 use uuid::Uuid;
@@ -21,6 +19,7 @@ use crate::auth::keys::{Intent, KeyError, MadeKey, WantedKey, state_of};
 use crate::auth::{KeyMode, Scope};
 use crate::body;
 use crate::exchange::{Exchange, idempotency_key};
+use crate::openapi::{Answer, Operation, Routes, Verb, faults, parameters, shape};
 use crate::problem::{Chain, Fault};
 use crate::query::Query;
 use crate::state::{App, AppState};
@@ -33,13 +32,71 @@ const LIFETIME_S_MAX: u64 = 100 * 31_536_000;
 
 const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static(headers::IDEMPOTENCY_HIT);
 
+const LIST: Operation = Operation {
+    method: Verb::Get,
+    path: "/v1/api-keys",
+    name: "list_api_keys",
+    family: "api keys",
+    summary: "The tenant's keys, without what they are made of.",
+    notes: "",
+    scope: Some(Scope::KeysRead),
+    parameters: &[
+        parameters::query("cursor", "What the page before gave.", parameters::UUID),
+        parameters::LIMIT,
+    ],
+    body: None,
+    answers: &[Answer::json("A page.", shape::<ApiKeyList>)],
+    faults: &[],
+};
+
+const CREATE: Operation = Operation {
+    method: Verb::Post,
+    name: "create_api_key",
+    summary: "Makes a key, and shows it this once.",
+    notes: "A key can't be given what its maker may not do itself.",
+    scope: Some(Scope::KeysWrite),
+    parameters: &[parameters::IDEMPOTENCY_KEY],
+    body: Some(shape::<NewApiKey>),
+    answers: &[Answer::with(201, "It is made.", shape::<CreatedApiKey>)],
+    faults: &[faults::BODY, MAKING],
+    ..LIST
+};
+
+const ROTATE: Operation = Operation {
+    path: "/v1/api-keys/{id}/rotate",
+    name: "rotate_api_key",
+    summary: "Makes a key in place of one, which stays valid for a while.",
+    notes: "",
+    parameters: &[parameters::API_KEY, parameters::IDEMPOTENCY_KEY],
+    body: None,
+    faults: &[&[codes::API_KEY_NOT_FOUND], MAKING],
+    ..CREATE
+};
+
+const REVOKE: Operation = Operation {
+    method: Verb::Delete,
+    path: "/v1/api-keys/{id}",
+    name: "revoke_api_key",
+    summary: "Takes a key back, at once.",
+    scope: Some(Scope::KeysWrite),
+    parameters: &[parameters::API_KEY],
+    answers: &[Answer::empty(204, "It is revoked.")],
+    faults: &[&[codes::API_KEY_NOT_FOUND]],
+    ..LIST
+};
+
+/// What stands in the way of a new key.
+const MAKING: &[Code] = &[
+    codes::INVALID_IDEMPOTENCY_KEY,
+    codes::IDEMPOTENCY_KEY_REUSED,
+    codes::API_KEY_NOT_ACTIVE,
+    codes::API_KEYS_FULL,
+    codes::STORE_FULL,
+];
+
 /// The routes.
-pub(super) fn router(app: AppState) -> Router {
-    Router::new()
-        .route("/v1/api-keys", get(list).post(create))
-        .route("/v1/api-keys/{id}", delete(revoke))
-        .route("/v1/api-keys/{id}/rotate", post(rotate))
-        .with_state(app)
+pub(super) fn routes() -> Routes<AppState> {
+    Routes::new().on(&LIST, list).on(&CREATE, create).on(&ROTATE, rotate).on(&REVOKE, revoke)
 }
 
 async fn list(State(state): State<AppState>, request: Request) -> Response {

@@ -33,8 +33,11 @@ use crate::state::AppState;
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
     let app = || state.clone();
-    let mut routes =
-        health::routes().merge(metrics::routes()).merge(entities::routes()).with_state(app());
+    let mut routes = health::routes()
+        .merge(metrics::routes())
+        .merge(entities::routes())
+        .merge(api_keys::routes())
+        .with_state(app());
     if let Some(inspector) = state.inspector.clone() {
         let inspection = inspect::Inspection::new(app(), inspector);
         routes = routes.merge(inspect::routes().with_state(inspection));
@@ -62,6 +65,7 @@ pub fn operations() -> Vec<&'static Operation> {
     [
         health::routes().into_operations(),
         metrics::routes().into_operations(),
+        api_keys::routes().into_operations(),
         entities::routes().into_operations(),
         inspect::routes().into_operations(),
         subjects::routes().into_operations(),
