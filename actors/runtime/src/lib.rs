@@ -18,7 +18,6 @@ mod crash;
 pub mod erasure;
 pub mod feed;
 mod flight;
-mod flight;
 mod held;
 pub mod histogram;
 pub mod horizon;
