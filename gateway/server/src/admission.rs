@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use axum::http::header;
 use axum::http::request::Parts;
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::metrics::AuthRefusal;
 use crate::problem::Fault;
 use crate::state::App;
+use crate::tls::Certified;
 
 /// A caller that may go on.
 #[derive(Debug)]
@@ -37,7 +39,11 @@ impl App {
         let deadline = exchange.deadline(parts, self.limits.timeout)?;
         let received = exchange.received();
         let http = &self.observed.http;
-        let principal = self.auth.authenticate(&parts.headers, scope, received, deadline).await;
+        let principal = match certified(parts) {
+            Some(caller) if caller.may(scope) => Ok(Arc::clone(caller)),
+            Some(_) => Err(AuthError::ScopeMissing(scope)),
+            None => self.auth.authenticate(&parts.headers, scope, received, deadline).await,
+        };
         let principal = principal.inspect_err(|error| http.auth_refused(reason(error)))?;
         exchange.belongs_to(&principal.tenant);
         let (allowance, taken) = self.rates.take(&principal.tenant, scope);
@@ -53,4 +59,16 @@ const fn reason(error: &AuthError) -> AuthRefusal {
         AuthError::ScopeMissing(_) => AuthRefusal::Scope,
         AuthError::Busy | AuthError::Store(_) => AuthRefusal::Unchecked,
     }
+}
+
+/// The caller by its connection's certificate, for requests that present nothing themselves: what is
+/// presented decides alone, also where it is wrong.
+///
+/// A browser shows its certificate whichever page asks, so a page's request, which says whose it is,
+/// has to present something.
+fn certified(parts: &Parts) -> Option<&Arc<Principal>> {
+    let Certified(caller) = parts.extensions.get()?;
+    let asks = [header::AUTHORIZATION, header::ORIGIN];
+    let alone = !asks.iter().any(|name| parts.headers.contains_key(name));
+    alone.then_some(caller)
 }

@@ -199,7 +199,9 @@ fn main() -> ExitCode {
         Command::Serve { options, listen } => run(&options.sources(listen), async |settings| {
             commands::serve(settings).await.map_err(|error| {
                 let code = match &error {
-                    ServeError::BootstrapKey(_) | ServeError::Tokens(_) => USAGE,
+                    ServeError::BootstrapKey(_) | ServeError::Tokens(_) | ServeError::Tls(_) => {
+                        USAGE
+                    }
                     ServeError::GaveUp(_) => GAVE_UP,
                     _ => FAILED,
                 };

@@ -1,4 +1,4 @@
-//! A TCP stream that counts what is written to it, to tell a working connection from an idle one.
+//! A stream that counts what is written to it, to tell a working connection from an idle one.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The stream.
 #[derive(Debug)]
-pub(crate) struct Metered {
-    inner: TokioIo<TcpStream>,
+pub(crate) struct Metered<S> {
+    inner: TokioIo<S>,
     written: Arc<AtomicU64>,
 }
 
@@ -27,8 +27,8 @@ impl Written {
     }
 }
 
-impl Metered {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Written) {
+impl<S> Metered<S> {
+    pub(crate) fn new(stream: S) -> (Self, Written) {
         let written = Arc::new(AtomicU64::new(0));
         (Self { inner: TokioIo::new(stream), written: Arc::clone(&written) }, Written(written))
     }
@@ -41,7 +41,7 @@ impl Metered {
     }
 }
 
-impl Read for Metered {
+impl<S: AsyncRead + Unpin> Read for Metered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl Read for Metered {
     }
 }
 
-impl Write for Metered {
+impl<S: AsyncWrite + Unpin> Write for Metered<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

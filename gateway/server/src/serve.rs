@@ -5,10 +5,10 @@
 //! [`serve`] owns and has joined when it returns. After the shutdown signal no connection is
 //! accepted and no new request is read; those under way may finish within the grace period.
 //!
-//! **Deliberately absent:** TLS and HTTP/2, which belong to the proxy in front; and the HTTP
-//! library's own header timeout, which arms a timer per request. One look per connection and
+//! **Deliberately absent:** HTTP/2, which belongs to the proxy in front; and the HTTP library's own header timeout, which arms a timer per request. One look per connection and
 //! period at whether anything was written finds the idle and the byte-by-byte client as well.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -28,6 +33,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::ServerConfig;
 use crate::metered::Metered;
 use crate::seat::{Seat, Seated};
+use crate::tls::{Introduced, Tls};
 
 /// Bounds what one connection buffers of pipelined requests and unsent answers.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -65,6 +71,17 @@ pub async fn serve(
     limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
 ) {
+    serve_with(listener, router, limits, None, shutdown).await;
+}
+
+/// As [`serve`], with TLS where there is any.
+pub async fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) {
     let http = Arc::new(protocol(limits));
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let (stop, stopped) = watch::channel(false);
@@ -86,7 +103,11 @@ pub async fn serve(
             idle_timeout: limits.idle_timeout,
             stopped: stopped.clone(),
         };
-        connections.spawn(connection.run(stream, peer, Seat::new(slot)));
+        let seat = Seat::new(slot);
+        match &tls {
+            None => connections.spawn(connection.run(stream, peer, seat)),
+            Some(tls) => connections.spawn(connection.run_tls(tls.clone(), stream, peer, seat)),
+        };
     }
     drop(listener);
     stop.send_replace(true);
@@ -146,13 +167,42 @@ struct Connection {
 
 impl Connection {
     /// The seat is free once the connection has ended, and what it became.
-    async fn run(mut self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    async fn run(self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, %peer, "the connection ended before it began");
             return;
         }
+        let service = Seated::new(TowerToHyperService::new(self.router.clone()), seat);
+        self.drive(stream, service, peer).await;
+    }
+
+    async fn run_tls(mut self, tls: Tls, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+        let shaken = async {
+            stream.set_nodelay(true)?;
+            tls.accept(stream).await
+        };
+        let shaken = tokio::select! {
+            biased;
+            shaken = shaken => shaken,
+            // No request was read, so none is cut off.
+            _ = self.stopped.changed() => return,
+        };
+        match shaken {
+            Ok((stream, caller)) => {
+                let service = Seated::new(TowerToHyperService::new(self.router.clone()), seat);
+                self.drive(stream, Introduced::new(service, caller), peer).await;
+            }
+            Err(error) => debug!(%error, %peer, "the handshake failed"),
+        }
+    }
+
+    async fn drive<I, S>(mut self, stream: I, service: S, peer: SocketAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
         let (io, written) = Metered::new(stream);
-        let service = Seated::new(TowerToHyperService::new(self.router), seat);
         let mut served = pin!(self.http.serve_connection(io, service).with_upgrades());
         let mut idle = pin!(sleep(self.idle_timeout));
         let mut seen = written.bytes();

@@ -30,12 +30,15 @@ pub enum Identity {
         /// The key's `kid`, or `secret`.
         key: Box<str>,
     },
+    /// A client's certificate, by the name of its entry in the settings.
+    Certificate(Box<str>),
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => write!(f, "api key {id}"),
+            Self::Certificate(name) => write!(f, "certificate {name:?}"),
             Self::Token { subject, key } => write!(f, "token of {subject:?} by key {key:?}"),
         }
     }
@@ -64,7 +67,7 @@ impl Principal {
     pub(super) const fn api_key(&self) -> Option<Uuid> {
         match self.identity {
             Identity::ApiKey(id) => Some(id),
-            Identity::Token { .. } => None,
+            Identity::Token { .. } | Identity::Certificate(_) => None,
         }
     }
 }

@@ -34,7 +34,8 @@ use crate::serve as connections;
 use crate::serve::ConnectionLimits;
 use crate::state::{App, AppState, RequestLimits};
 use crate::streams::Streams;
-use crate::{logging, routes};
+use crate::tls::{Tls, TlsError};
+use crate::{cors, logging, routes};
 
 /// How long the gateway waits for streams to end before it closes their connections.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(500);
@@ -48,6 +49,9 @@ pub enum ServeError {
     /// What tokens are signed with can't be used.
     #[error("tokens can not be verified")]
     Tokens(#[source] TokenKeyError),
+    /// TLS can't be spoken.
+    #[error("TLS can not be set up")]
+    Tls(#[source] TlsError),
     /// The store or the runtime did not start.
     #[error("the node did not start")]
     Compose(#[source] ComposeError),
@@ -103,6 +107,7 @@ pub async fn serve_until(
         .map_err(ServeError::BootstrapKey)?;
     let tokens =
         Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
+    let tls = Tls::new(&config.server.tls).map_err(ServeError::Tls)?;
     logging::start(config.log);
     let counters = Arc::new(SpanCounters::default());
     let (spans, sending) = spans(config, &counters)?;
@@ -116,7 +121,7 @@ pub async fn serve_until(
         }
     };
     let traces = (spans, counters);
-    let outcome = match open_gateway(&node, config, given.as_ref(), tokens, traces).await {
+    let outcome = match open_gateway(&node, config, given.as_ref(), tokens, traces, tls).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -163,6 +168,7 @@ async fn open_gateway(
     given: Option<&ApiKey>,
     tokens: Tokens,
     (spans, counters): (Arc<dyn Spans>, Arc<SpanCounters>),
+    tls: Option<Tls>,
 ) -> Result<(), ServeError> {
     let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
         .await
@@ -185,12 +191,16 @@ async fn open_gateway(
     node.open(checks).await.map_err(ServeError::Gateway)?;
     let app = Arc::new(app(node, config, tokens, observed));
     let parts = (app.streams.clone(), app.observed.health.clone());
-    let router = routes::router(Arc::clone(&app));
-    node.open(gateway(listener, router, parts, &config.server))
+    let router = cors::around(routes::router(Arc::clone(&app)), &config.server.cors);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    node.open(gateway(listener, router, parts, &config.server, tls.clone()))
         .await
         .map_err(ServeError::Gateway)?;
     node.open(api_keys(app)).await.map_err(ServeError::Gateway)?;
-    say(&format!("coppice ready http://{address}"))
+    if let Some(tls) = tls {
+        node.open(certificates(tls)).await.map_err(ServeError::Gateway)?;
+    }
+    say(&format!("coppice ready {scheme}://{address}"))
 }
 
 /// Connections as a child of the node's tree. The socket outlives a restart, so that nobody is
@@ -200,6 +210,7 @@ fn gateway(
     router: Router,
     (streams, health): (Streams, Health),
     config: &ServerConfig,
+    tls: Option<Tls>,
 ) -> ChildSpec {
     let limits = ConnectionLimits::from(config);
     let notice = Duration::from_millis(config.drain_notice_ms);
@@ -207,7 +218,7 @@ fn gateway(
     let patience = notice + limits.shutdown_grace + Duration::from_secs(1);
     let task = ChildSpec::task("gateway", move |context: TaskContext| {
         let (listener, router) = (listener.try_clone(), router.clone());
-        let (streams, health) = (streams.clone(), health.clone());
+        let (streams, health, tls) = (streams.clone(), health.clone(), tls.clone());
         async move {
             let listener = TcpListener::from_std(listener?)?;
             streams.begin();
@@ -219,7 +230,7 @@ fn gateway(
                 // They would not end by themselves, and their connections with them.
                 streams.end(STREAMS_END_WITHIN).await;
             };
-            connections::serve(listener, router, limits, stopped).await;
+            connections::serve_with(listener, router, limits, tls, stopped).await;
             Ok::<_, io::Error>(())
         }
     });
@@ -233,6 +244,29 @@ fn api_keys(app: AppState) -> ChildSpec {
         async move {
             app.auth.keep(context.stop.raised()).await;
             Ok::<_, io::Error>(())
+        }
+    })
+}
+
+/// Reads the certificates again on SIGHUP. Those that can't be used leave what there is.
+fn certificates(tls: Tls) -> ChildSpec {
+    ChildSpec::task("certificates", move |context: TaskContext| {
+        let tls = tls.clone();
+        async move {
+            let mut hangup = signal(SignalKind::hangup())?;
+            let mut stopped = pin!(context.stop.raised());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => return Ok::<_, io::Error>(()),
+                    _ = hangup.recv() => match tls.reload() {
+                        Ok(()) => info!("the certificates were read again"),
+                        Err(error) => {
+                            error!(error = %Chain(&error), "the certificates were not read again");
+                        }
+                    },
+                }
+            }
         }
     })
 }

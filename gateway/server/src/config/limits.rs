@@ -5,7 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Config, ConfigError};
+use super::{ClientAuth, Config, ConfigError, Environment, ServerConfig, TlsConfig};
+use crate::cors;
 
 /// The buffers of a connection can't be smaller; the HTTP library refuses it.
 const HEADER_BYTES_MIN: u64 = 8192;
@@ -43,6 +44,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             });
         }
     }
+    check_tls(&config.server.tls)?;
+    check_cors(&config.server)?;
     let database = config.store.database.expose();
     let known = ["postgres://", "postgresql://"];
     if !database.is_empty() && !known.iter().any(|scheme| database.starts_with(scheme)) {
@@ -56,6 +59,50 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             key: "store.data",
             problem: "must name a directory".to_owned(),
         });
+    }
+    Ok(())
+}
+
+/// What belongs together is given together, so that nothing that was set is without effect.
+fn check_tls(tls: &TlsConfig) -> Result<(), ConfigError> {
+    let refuse =
+        |key, problem: &str| Err(ConfigError::OutOfRange { key, problem: problem.to_owned() });
+    let given = |path: &std::path::Path| !path.as_os_str().is_empty();
+    if given(&tls.cert) != given(&tls.key) {
+        return refuse("server.tls.key", "and server.tls.cert are given both or neither");
+    }
+    if tls.client_auth == ClientAuth::Off {
+        if given(&tls.client_ca) || !tls.callers.is_empty() {
+            return refuse(
+                "server.tls.client_auth",
+                "is off, so client_ca and callers are not read",
+            );
+        }
+        return Ok(());
+    }
+    if !given(&tls.cert) {
+        return refuse("server.tls.client_auth", "needs server.tls.cert");
+    }
+    if !given(&tls.client_ca) {
+        return refuse("server.tls.client_auth", "needs server.tls.client_ca");
+    }
+    Ok(())
+}
+
+fn check_cors(server: &ServerConfig) -> Result<(), ConfigError> {
+    for origin in &server.cors.origins {
+        let problem = if origin == cors::ANY {
+            match server.environment {
+                Environment::Production => "may not be \"*\" in production",
+                Environment::Development | Environment::Staging => continue,
+            }
+        } else if cors::is_origin(origin) {
+            continue;
+        } else {
+            "has one that is no origin, such as \"https://console.example.com\""
+        };
+        let problem = problem.to_owned();
+        return Err(ConfigError::OutOfRange { key: "server.cors.origins", problem });
     }
     Ok(())
 }
@@ -109,6 +156,8 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("server.stream_heartbeat_ms", server.stream_heartbeat_ms, 100..=DAY_MS),
         ("server.drain_notice_ms", server.drain_notice_ms, 0..=DAY_MS),
         ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
+        ("server.tls.handshake_timeout_ms", server.tls.handshake_timeout_ms, 1..=DAY_MS),
+        ("server.cors.max_age_s", server.cors.max_age_s, 0..=86_400),
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),
         ("store.acquire_timeout_ms", store.acquire_timeout_ms, 1..=DAY_MS),
         ("store.statement_timeout_ms", store.statement_timeout_ms, 1..=DAY_MS),

@@ -25,9 +25,9 @@ pub use environment::{
     VARIABLES,
 };
 pub use sections::{
-    AuthConfig, Config, EffectsConfig, Environment, HealthConfig, JwtConfig, JwtKey, LogConfig,
-    LogFormat, LogLevel, RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig,
-    TenantRates, TraceConfig,
+    AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, HealthConfig,
+    JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, RatesConfig, RuntimeConfig, Secret,
+    ServerConfig, StoreConfig, TenantRates, TlsCaller, TlsConfig, TraceConfig,
 };
 
 /// The defaults, as they are documented.

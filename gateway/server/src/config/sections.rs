@@ -77,6 +77,64 @@ pub struct ServerConfig {
     pub drain_notice_ms: u64,
     /// How long requests under way may take to finish at shutdown.
     pub shutdown_grace_ms: u64,
+    /// TLS.
+    pub tls: TlsConfig,
+    /// Pages of other origins.
+    pub cors: CorsConfig,
+}
+
+/// TLS on the listener.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate chain; empty for no TLS.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities of clients.
+    pub client_ca: PathBuf,
+    /// Whether clients show certificates.
+    pub client_auth: ClientAuth,
+    /// How long a handshake may take.
+    pub handshake_timeout_ms: u64,
+    /// Whom the certificates of clients stand for.
+    pub callers: BTreeMap<String, TlsCaller>,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// They aren't asked.
+    Off,
+    /// One that is shown is checked.
+    Optional,
+    /// Nobody is served without.
+    Required,
+}
+
+/// Whom a client's certificate stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsCaller {
+    /// A DNS name or URI in the certificate.
+    pub san: Option<String>,
+    /// The certificate's fingerprint.
+    pub sha256: Option<String>,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What it is allowed.
+    pub scopes: Vec<String>,
+}
+
+/// Pages of other origins.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsConfig {
+    /// Those that are allowed.
+    pub origins: Vec<String>,
+    /// How long a browser may remember it.
+    pub max_age_s: u64,
 }
 
 /// How fast tenants may ask.

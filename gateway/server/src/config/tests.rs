@@ -163,6 +163,39 @@ fn values_outside_their_range_name_their_key() {
 }
 
 #[test]
+fn what_belongs_together_in_tls_is_given_together() {
+    refused(with_file("[server.tls]\ncert = \"c\"\n"), &["server.tls.key", "both"]);
+    refused(with_file("[server.tls]\nclient_ca = \"c\"\n"), &["client_auth", "off"]);
+    refused(with_file("[server.tls]\nclient_auth = \"required\"\n"), &["server.tls.cert"]);
+    let both = "[server.tls]\ncert = \"c\"\nkey = \"k\"\n";
+    refused(with_file(&format!("{both}client_auth = \"optional\"\n")), &["client_ca"]);
+    assert!(with_file(both).is_ok());
+}
+
+#[test]
+fn an_origin_is_one_as_browsers_send_it_and_not_every_one_in_production() {
+    let with = |environment: &str, origin: &str| {
+        with_file(&format!(
+            "[server]\nenvironment = {environment:?}\n[server.cors]\norigins = [{origin:?}]\n"
+        ))
+    };
+    assert!(with("production", "https://console.example.com:8443").is_ok());
+    assert!(with("development", "*").is_ok());
+    refused(with("production", "*"), &["server.cors.origins", "production"]);
+    for bad in ["", "null", "console.example.com", "https://", "https://a/", "https://A", "*.a"] {
+        refused(with("development", bad), &["server.cors.origins", "no origin"]);
+    }
+}
+
+#[test]
+fn a_token_secret_comes_from_the_environment_only_and_is_never_printed() {
+    let settings = with_environment(&[("COPPICE_JWT_SECRET", "hunter2")]).unwrap();
+    assert_eq!(settings.jwt_secret.as_ref().map(Secret::expose), Some("hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    refused(with_file("[auth.jwt]\nsecret = \"x\"\n"), &["auth.jwt.secret"]);
+}
+
+#[test]
 fn a_database_url_is_never_printed() {
     let url = "postgres://me:hunter2@localhost/coppice";
     let settings = with_environment(&[

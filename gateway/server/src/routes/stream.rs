@@ -19,7 +19,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use coppice_api::codes;
 use coppice_api::journal::StreamEnd;
-use coppice_core::{Position, StoredEvent, TenantId};
+use coppice_core::{Position, StoredEvent};
 use coppice_runtime::{FollowError, Follower, Scope as Follows};
 use futures_util::stream;
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 
 use super::entities;
 use super::journal::{Reading, unreadable, view};
-use crate::auth::Scope;
+use crate::auth::{Identity, Principal, Scope};
 use crate::exchange::Exchange;
 use crate::openapi::{Answer, Operation, Verb, faults, parameters, shape};
 use crate::problem::Fault;
@@ -144,7 +144,7 @@ async fn follow(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<F
         Some(last) => Some(position(last)?),
         None => query.place(2)?,
     };
-    let place = place(&state.app, parts, &principal.tenant)?;
+    let place = place(&state.app, parts, &principal)?;
     let scope = Follows { tenant: principal.tenant.clone(), kind, id };
     let follower = state.journal.feed.follow(scope, after.map(Position)).await;
     let follower = follower.map_err(|error| unreadable(&error))?;
@@ -152,13 +152,18 @@ async fn follow(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<F
 }
 
 /// A place that is the caller's for as long as it would be let in.
-fn place(app: &AppState, parts: &Parts, tenant: &TenantId) -> Result<Place, Fault> {
+fn place(app: &AppState, parts: &Parts, principal: &Principal) -> Result<Place, Fault> {
+    // A certificate was verified with the connection, which ends with it.
+    let certified = matches!(principal.identity, Identity::Certificate(_));
     let (caller, headers) = (Arc::clone(app), parts.headers.clone());
     let lapse = async move {
+        if certified {
+            return std::future::pending().await;
+        }
         let every = caller.streams.recheck();
         caller.auth.lapse(&headers, Scope::EntitiesRead, every).await.into()
     };
-    app.streams.place(tenant, Box::pin(lapse)).map_err(|full| {
+    app.streams.place(&principal.tenant, Box::pin(lapse)).map_err(|full| {
         let detail = match full {
             Full::Node => "the node has as many streams as it may",
             Full::Tenant => "the tenant has as many streams as one tenant may",
