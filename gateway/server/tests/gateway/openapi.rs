@@ -22,7 +22,8 @@ fn served() -> Value {
 fn the_committed_document_is_the_present_one() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let committed: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(committed, served(), "write it anew with: cargo run -- openapi > docs/openapi.json");
+    let is_present = committed == served();
+    assert!(is_present, "write it anew with: cargo run -- openapi > docs/openapi.json");
 }
 
 #[test]
