@@ -8,6 +8,8 @@
 mod calls;
 #[path = "effects/crashes.rs"]
 mod crashes;
+#[path = "effects/freeze.rs"]
+mod freeze;
 #[path = "effects/lapses.rs"]
 mod lapses;
 #[path = "effects/letters.rs"]

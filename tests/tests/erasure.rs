@@ -7,6 +7,8 @@
 
 #[path = "erasure/binary.rs"]
 mod binary;
+#[path = "damage/database.rs"]
+mod database;
 #[path = "erasure/haystack.rs"]
 mod haystack;
 #[path = "erasure/letters.rs"]
@@ -15,6 +17,8 @@ mod letters;
 mod memory;
 #[path = "erasure/platform.rs"]
 mod platform;
+#[path = "erasure/records.rs"]
+mod records;
 #[path = "erasure/route.rs"]
 mod route;
 #[path = "erasure/world.rs"]

@@ -11,6 +11,7 @@ use coppice_core::{
     CommandId, CorrelationId, DomainEvent, EffectMode, Entity, EventRecord, Hash, Position,
     StreamHead, StreamKey, SubjectId, TimerId, Timestamp,
 };
+use coppice_domain::compliance::{Control, Erasure, control, erasure};
 use coppice_domain::example::counter::State;
 use coppice_domain::example::{Alarm, Contact, Counter, alarm, contact};
 use coppice_persistence::{chain, snapshot};
@@ -92,6 +93,30 @@ fn a_contacts_snapshot_keeps_its_bytes_under_its_layout_tag() {
         let encoded = snapshot::encode(&contact::State::default()).unwrap();
         assert_eq!(hex(&encoded), "0000");
     });
+}
+
+#[test]
+fn the_switches_and_an_erasures_record_keep_their_bytes_under_their_layout_tags() {
+    assert_eq!((Control::SNAPSHOT_LAYOUT, Erasure::SNAPSHOT_LAYOUT), (1, 1), "give golden bytes");
+    let said = |target: &str| {
+        let payload = format!(r#"{{"target":{target},"reason":"r","by":"b","at":300}}"#);
+        control::Event::decode("system_control.stopped.v1", &payload).unwrap()
+    };
+    let targets = [r#""everything""#, r#"{"kind":"counter"}"#, r#"{"tenant":"acme"}"#];
+    let events = targets.map(said);
+    let state = events.iter().fold(control::State::default(), Control::evolve);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden = "0101720162fb58020107636f756e74657201720162fb5802010461636d6501720162fb5802";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<control::State>(&encoded).unwrap(), state);
+
+    let payload = r#"{"by":"b","at":300,"effect":"destroy-1"}"#;
+    let asked = erasure::Event::decode("erasure.requested.v1", payload).unwrap();
+    let state = Erasure::evolve(erasure::State::default(), &asked);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden = "01fb5802000101010964657374726f792d310007657261737572650a7b226279223a2262227d0000";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<erasure::State>(&encoded).unwrap(), state);
 }
 
 #[derive(Debug)]

@@ -68,6 +68,7 @@ impl World {
             streams: Streams::from(&config.server),
             eraser: None,
             observed: Observed::default(),
+            switches: None,
             inspector: Some(node.inspector()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

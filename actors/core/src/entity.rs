@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::control::Stops;
 use crate::hash::Hasher;
 use crate::ids::{CommandId, CorrelationId, Sequence, StreamKey, SubjectId};
 use crate::pending::{EffectId, EffectOutcome, Pending, TimerId};
@@ -191,6 +192,10 @@ pub trait Entity: Send + Sync + Sized + 'static {
     /// Names the layout of [`Entity::State`] in snapshots. Raise it with every change of the
     /// state's fields; snapshots with another tag are ignored and the journal is replayed.
     const SNAPSHOT_LAYOUT: u32;
+    /// Whether the platform alone commands this kind. Callers can read it and not command it,
+    /// delete it or send it anything from another entity, and no freeze and no kill switch stops
+    /// it: it is what they are recorded in.
+    const PLATFORM: bool = false;
 
     /// The state. Plain types only (no `serde_json::Value`, no untagged or flattened enums): a
     /// snapshot is bincode, which can't decode self-describing types.
@@ -246,6 +251,12 @@ pub trait Entity: Send + Sync + Sized + 'static {
         _effect: &EffectId,
         _outcome: &EffectOutcome,
     ) -> Option<Self::Command> {
+        None
+    }
+
+    /// What the whole system must leave alone while this state stands. Only the platform's own
+    /// control says anything, and only its is listened to.
+    fn stops(_state: &Self::State) -> Option<&Stops> {
         None
     }
 

@@ -113,6 +113,18 @@ text_id!(
     |text| bounded(text, 128, |byte| byte.is_ascii_alphanumeric() || b"-_.:~".contains(&byte))
 );
 
+impl TenantId {
+    /// The tenant of whoever operates the platform. Its keys, and no others, may hold scopes over
+    /// the whole system.
+    pub const OPERATORS: &'static str = "_operators";
+
+    /// Whether the name belongs to the platform itself: no customer's tenant begins with `_`.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.as_str().starts_with('_')
+    }
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 pub mod canonical;
+pub mod control;
 pub mod entity;
 pub mod envelope;
 pub mod hash;
@@ -22,6 +23,7 @@ pub mod pending;
 pub mod sensitive;
 pub mod time;
 
+pub use control::{Stop, Stops, Target};
 pub use entity::{CommandError, Context, Decision, DecodeError, DomainEvent, Entity, Rejection};
 pub use envelope::{EventRecord, StoredEvent, StreamHead};
 pub use hash::Hash;

@@ -5,4 +5,5 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod compliance;
 pub mod example;

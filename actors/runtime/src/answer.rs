@@ -4,7 +4,7 @@
 //! `unknown`, and a timeout is `unknown`.
 
 use bytes::Bytes;
-use coppice_core::{CommandId, CorrelationId, EntityId, Sequence, StreamId, TenantId};
+use coppice_core::{CommandId, CorrelationId, EntityId, Sequence, StreamId, Target, TenantId};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -115,6 +115,9 @@ pub enum Failure {
     /// The node holds as many entities as it may.
     #[error("the node holds as many entities as it may")]
     ResidentsFull,
+    /// An operator has stopped everything, the kind or the tenant.
+    #[error("{0} is stopped by its operators")]
+    Frozen(Target),
     /// This node does not own the entity, or not any more.
     #[error("this node does not own the entity")]
     NotOwner,
@@ -194,6 +197,7 @@ impl Failure {
             | Self::KeyReused
             | Self::MailboxFull { .. }
             | Self::ResidentsFull
+            | Self::Frozen(_)
             | Self::NotOwner
             | Self::Crashed
             | Self::MessageQuarantined

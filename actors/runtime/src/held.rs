@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coppice_core::{Entity, Epoch, ShardId, StreamKey, TimerId, Timestamp};
+use coppice_core::{Entity, Epoch, Sequence, ShardId, Stops, StreamKey, TimerId, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -52,10 +52,15 @@ pub(crate) struct After {
     pub(crate) jobs: Vec<Job>,
     /// The entity's next timer, where that is another now.
     pub(crate) next_timer: Option<Option<(Timestamp, TimerId)>>,
+    /// The switches as they stand then, where the entity is the one that has them.
+    pub(crate) stops: Option<(Sequence, Stops)>,
 }
 
 impl After {
     pub(crate) fn start<K: Entity>(self, slot: &Slot<K>) {
+        if let Some((sequence, stops)) = self.stops {
+            slot.services.gate.stand(&slot.key, sequence, stops);
+        }
         if let Some(next) = self.next_timer {
             slot.services.timers.arm(&slot.key, next);
         }

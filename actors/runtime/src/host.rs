@@ -200,6 +200,10 @@ impl<K: Entity> Host<K> {
         self.slot.does(Activity::Recovering);
         services.quarantine.loaded(services.lease.as_ref(), shard, epoch).await;
         services.writer.landed().await;
+        if !K::PLATFORM {
+            // Fails closed: where nobody knows what is stopped, nothing is decided.
+            services.gate.read(services.lease.as_ref()).await?;
+        }
         self.slot.personal.clear();
         let mut recovered = recovery::recover_in::<K>(
             services.store.as_ref(),
@@ -315,6 +319,9 @@ impl<K: Entity> Host<K> {
         }
         if broken {
             return order.fail(Failure::Unlinked);
+        }
+        if let Some(target) = self.slot.services.gate.holding(&self.slot.key) {
+            return self.refuse(order, Failure::Frozen(target)).await;
         }
         if let Err(failure) = self.admit(&order).await {
             return self.refuse(order, failure).await;

@@ -19,6 +19,7 @@ mod tree;
 
 pub(crate) use self::tree::group;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -26,16 +27,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coppice_core::Entity;
+use coppice_core::control::control_key;
 use coppice_core::sensitive::Vault;
 use coppice_persistence::Store;
 use coppice_supervisors::{ChildSpec, Outcome, StartError, SupervisorHandle, Tree, TreeOptions};
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::answer::Failure;
 use crate::clock::Clock;
-use crate::erasure::Eraser;
+use crate::control::Control;
+use crate::erasure::{DESTROY, Destroyer, Eraser};
 use crate::feed::Feed;
+use crate::gate::Gate;
 use crate::horizon::Horizons;
 use crate::inspect::Inspector;
 use crate::lease::Lease;
@@ -48,7 +54,7 @@ use crate::slot::Services;
 use crate::trace::{NoSpans, Spans};
 use crate::work::Work;
 use crate::work::courier::Courier;
-use crate::work::effects::{EffectHandler, EffectPool};
+use crate::work::effects::EffectPool;
 use crate::work::entity_commands::{ENTITY, EntityCommands};
 use crate::work::office::DeadLetterOffice;
 use crate::work::pool::Pools;
@@ -79,6 +85,8 @@ pub struct NodeBuilder {
     spans: Arc<dyn Spans>,
     options: RuntimeOptions,
     kinds: Vec<MakeRegion>,
+    platform_kinds: BTreeSet<&'static str>,
+    obeys: bool,
     projections: Vec<Arc<dyn Projection>>,
     effects: Vec<EffectPool>,
     first: Vec<ChildSpec>,
@@ -111,6 +119,8 @@ impl NodeBuilder {
             spans: Arc::new(NoSpans),
             options,
             kinds,
+            platform_kinds: BTreeSet::new(),
+            obeys: false,
             projections,
             effects,
             first,
@@ -173,6 +183,17 @@ impl NodeBuilder {
     #[must_use]
     pub fn kind<K: Entity>(mut self) -> Self {
         self.kinds.push(Box::new(|services| Arc::new(Region::<K>::new(Arc::clone(services)))));
+        if K::PLATFORM {
+            self.platform_kinds.insert(K::KIND);
+        }
+        self
+    }
+
+    /// Obeys the system's switches, whose kind must be among those that are served. Without it,
+    /// nothing stops the node's entities.
+    #[must_use]
+    pub fn obeys_control(mut self) -> Self {
+        self.obeys = true;
         self
     }
 
@@ -186,19 +207,15 @@ impl NodeBuilder {
     /// Starts the tree. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`], where a part of the node doesn't come up; nothing runs then.
-    pub async fn start(mut self) -> Result<Node, StartError> {
-        let commands = Arc::new(EntityCommands::new(self.options.delivery_patience));
-        let entity = Arc::clone(&commands) as Arc<dyn EffectHandler>;
-        self.effects.push(EffectPool {
-            retry: RetryPolicy::DELIVERY,
-            concurrency: self.options.pool_open_max,
-            timeout: self.options.delivery_patience * 2,
-            ..EffectPool::new(ENTITY, entity)
-        });
+    /// [`NodeError`], where a part of the node doesn't come up or its switches can't be read;
+    /// nothing runs then.
+    pub async fn start(mut self) -> Result<Node, NodeError> {
+        let handlers = OwnHandlers::new(&mut self.effects, &self.options);
         let quarantine = Quarantine::new(Arc::clone(&self.clock));
-        let pools = Pools::new(self.effects, self.options.pool_queue_max, quarantine.clone());
-        let seed = self.options.jitter_seed;
+        let patience = self.options.delivery_patience;
+        let gate = Arc::new(Gate::new(self.obeys.then(control_key), self.platform_kinds, patience));
+        let (queue_max, seed) = (self.options.pool_queue_max, self.options.jitter_seed);
+        let pools = Pools::new(self.effects, queue_max, quarantine.clone(), Arc::clone(&gate));
         let (snapshots, taken) = mpsc::channel(self.options.snapshots_waiting_max);
         let services = Arc::new(Services {
             horizons: Horizons::new(self.projections.iter().map(|projection| projection.name())),
@@ -209,6 +226,7 @@ impl NodeBuilder {
             clock: self.clock,
             keys: self.keys,
             spans: self.spans,
+            gate,
             pools,
             timers: Timers::default(),
             snapshots,
@@ -217,7 +235,8 @@ impl NodeBuilder {
             closing: AtomicBool::new(false),
         });
         let registry = Registry::new(self.kinds.into_iter().map(|make| make(&services)));
-        commands.connect(&registry);
+        handlers.connect(&services, &registry);
+        services.gate.connect(&registry);
         let work = Work::new(&services, &registry, self.grace);
         let mut root = tree::root();
         for child in self.first {
@@ -228,9 +247,57 @@ impl NodeBuilder {
         for child in self.last {
             root = root.child(child);
         }
-        let tree = Tree::start(root, TreeOptions::new(seed)).await?;
-        Ok(Node { registry, services, courier: work.courier, tree })
+        let tree = Tree::start(root, TreeOptions::new(seed)).await.map_err(NodeError::Tree)?;
+        let node = Node { registry, services, courier: work.courier, tree };
+        // Nothing is decided or sent before this; here it is found out whether it can be.
+        let read = node.services.gate.read(node.services.lease.as_ref()).await;
+        match read {
+            Ok(()) => Ok(node),
+            Err(failure) => {
+                node.shutdown(self.grace).await;
+                Err(NodeError::Control(failure))
+            }
+        }
     }
+}
+
+/// The handlers that every node has.
+struct OwnHandlers {
+    commands: Arc<EntityCommands>,
+    destroyer: Arc<Destroyer>,
+}
+
+impl OwnHandlers {
+    fn new(pools: &mut Vec<EffectPool>, options: &RuntimeOptions) -> Self {
+        let patience = options.delivery_patience;
+        let commands = Arc::new(EntityCommands::new(patience));
+        let destroyer = Arc::new(Destroyer::new(patience));
+        let pool = |name, handler| EffectPool {
+            retry: RetryPolicy::DELIVERY,
+            timeout: patience * 2,
+            ..EffectPool::new(name, handler)
+        };
+        let concurrency = options.pool_open_max;
+        pools.push(EffectPool { concurrency, ..pool(ENTITY, commands.clone()) });
+        pools.push(pool(DESTROY, destroyer.clone()));
+        Self { commands, destroyer }
+    }
+
+    fn connect(&self, services: &Arc<Services>, registry: &Registry) {
+        self.commands.connect(registry);
+        self.destroyer.connect(services, registry);
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A part of its tree did not come up.
+    #[error("the node's tree did not come up")]
+    Tree(#[source] StartError),
+    /// It can't be read what is stopped, so nothing may be started.
+    #[error("what is stopped can not be read")]
+    Control(#[source] Failure),
 }
 
 /// A running node. Dropping it ends it at once.
@@ -253,7 +320,20 @@ impl Node {
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetterOffice {
         let store = Arc::clone(&self.services.store);
-        DeadLetterOffice { store, courier: self.courier.clone() }
+        let gate = Arc::clone(&self.services.gate);
+        DeadLetterOffice { store, courier: self.courier.clone(), gate }
+    }
+
+    /// The hand on the switches that the node obeys.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control::new(self.registry.clone(), self.services.options.delivery_patience)
+    }
+
+    /// What is stopped on this node.
+    #[must_use]
+    pub fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.services.gate)
     }
 
     /// What erases subjects.

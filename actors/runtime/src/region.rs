@@ -277,6 +277,10 @@ impl<K: Entity> KindPort for Region<K> {
         K::KIND
     }
 
+    fn is_platform(&self) -> bool {
+        K::PLATFORM
+    }
+
     fn keep(&self) {
         self.cool_down();
         self.find_stuck();

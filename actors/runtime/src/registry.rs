@@ -18,6 +18,11 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
+    /// Whether the platform alone commands it.
+    fn is_platform(&self) -> bool {
+        false
+    }
+
     /// Delivers a command and waits for its answer, until its deadline and a little longer.
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>>;
 
@@ -188,12 +193,27 @@ impl Registry {
         self.kinds.keys().copied()
     }
 
-    /// Delivers a command to an entity of a kind.
+    /// Delivers a caller's command to an entity of a kind. To a caller the commands of the
+    /// platform's own kinds are not there.
     ///
     /// # Errors
     /// [`Failure`], with its outcome.
     pub async fn ask(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
+        self.open_port(kind, &request)?.ask(request).await
+    }
+
+    /// Delivers a command of the platform itself, to a kind of its own or any other.
+    ///
+    /// # Errors
+    /// [`Failure`], with its outcome.
+    pub(crate) async fn ask_own(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
         self.port(kind)?.ask(request).await
+    }
+
+    /// Whether the platform alone commands a kind; `None` where there is no such kind.
+    #[must_use]
+    pub fn is_platform(&self, kind: &str) -> Option<bool> {
+        self.kinds.get(kind).map(|port| port.is_platform())
     }
 
     /// Deletes an entity of a kind: its stream ends with a tombstone, and nothing is decided on it
@@ -202,20 +222,20 @@ impl Registry {
     /// # Errors
     /// [`Failure`], with its outcome; [`Failure::NotThere`] where it never had an event.
     pub async fn delete(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
-        self.port(kind)?.delete(request).await
+        self.open_port(kind, &request)?.delete(request).await
     }
 
     /// Delivers commands to several entities that are accepted together or not at all. Each must
     /// go to another entity.
     pub async fn ask_linked(&self, requests: Vec<(&str, Request)>) -> Vec<Result<Answer, Failure>> {
         let group = Arc::new(LinkGroup::new(requests.len()));
-        if requests.iter().any(|(kind, _)| self.port(kind).is_err()) {
+        if requests.iter().any(|(kind, request)| self.open_port(kind, request).is_err()) {
             group.break_up();
         }
         let asked = requests.into_iter().map(|(kind, request)| {
             let group = Arc::clone(&group);
             async move {
-                match self.port(kind) {
+                match self.open_port(kind, &request) {
                     Ok(port) => port.ask_linked(request, group).await,
                     Err(failure) => {
                         group.break_up();
@@ -325,6 +345,15 @@ impl Registry {
     #[must_use]
     pub fn is_resident(&self, key: &StreamKey) -> bool {
         self.port(key.kind().as_str()).is_ok_and(|port| port.is_resident(key))
+    }
+
+    /// The port of a kind that callers may command.
+    fn open_port(&self, kind: &str, request: &Request) -> Result<&Arc<dyn KindPort>, Failure> {
+        let port = self.port(kind)?;
+        if port.is_platform() {
+            return Err(Failure::UnknownCommand(request.command.clone()));
+        }
+        Ok(port)
     }
 
     fn port(&self, kind: &str) -> Result<&Arc<dyn KindPort>, Failure> {

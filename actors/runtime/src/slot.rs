@@ -1,5 +1,4 @@
-//! An entity's place in the region: its mailbox, which outlives every actor instance, and the bell
-//! to whichever instance is alive.
+//! An entity's place in the region: its mailbox, which outlives every cell, and the bell to one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +54,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Keys of personal data.
     pub keys: Arc<dyn Keys>,
+    /// What is stopped.
+    pub gate: Arc<crate::gate::Gate>,
     /// Where effects go out.
     pub pools: Pools,
     /// The next timer of every entity in memory.

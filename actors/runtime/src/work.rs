@@ -103,6 +103,7 @@ impl Work {
                 courier: self.courier.clone(),
                 lease: Arc::clone(&self.services.lease),
                 spans: Arc::clone(&self.services.spans),
+                gate: Arc::clone(&self.services.gate),
                 rescan: Arc::clone(&self.rescan),
                 starts_max: options.effect_starts_max,
                 open_max: options.pool_open_max,
@@ -127,6 +128,7 @@ impl Work {
             courier: self.courier.clone(),
             timers: self.services.timers.clone(),
             rescan: Arc::clone(&self.rescan),
+            gate: Arc::clone(&self.services.gate),
         };
         let scans = ChildSpec::task("scanner", move |context| {
             let scanning = scanner.clone().run(context.stop);
@@ -135,7 +137,8 @@ impl Work {
         let (services, courier) = (Arc::clone(&self.services), self.courier.clone());
         let timers = ChildSpec::task("timers", move |context| {
             let clock = Arc::clone(&services.clock);
-            let firing = services.timers.clone().run(clock, courier.clone(), context.stop.clone());
+            let (gate, stop) = (Arc::clone(&services.gate), context.stop.clone());
+            let firing = services.timers.clone().run(clock, courier.clone(), gate, stop);
             unfailing(unless_in_vain(firing, context.stop, services.writer.clone()))
         });
         group("schedulers")

@@ -50,6 +50,7 @@ catalogue! {
     ENTITY_NOT_FOUND = "entity_not_found" 404 false "There is no such entity";
     DEAD_LETTER_NOT_FOUND = "dead_letter_not_found" 404 false "There is no such dead letter";
     API_KEY_NOT_FOUND = "api_key_not_found" 404 false "There is no such API key";
+    TENANT_NOT_FOUND = "tenant_not_found" 404 false "There is no such tenant";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";
@@ -76,6 +77,7 @@ catalogue! {
     JOURNAL_DAMAGED = "journal_damaged" 500 false "The journal of the entity is damaged";
     ACTOR_CRASHED = "actor_crashed" 503 true "The entity crashed on the command";
     DEADLINE_EXCEEDED = "deadline_exceeded" 503 true "The command was not started in time";
+    FROZEN = "frozen" 503 true "The operators have stopped this";
     NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
     PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
     READ_MODEL_BEHIND = "read_model_behind" 503 true "The read model is behind what was asked for";

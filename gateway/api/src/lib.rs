@@ -11,6 +11,7 @@
 pub mod activity;
 pub mod api_key;
 pub mod codes;
+pub mod control;
 pub mod entity;
 pub mod health;
 pub mod inspect;

@@ -14,13 +14,14 @@ use std::time::Duration;
 use coppice_domain::example::alarm::BELL;
 use coppice_egress::{Unset, Webhook};
 use coppice_persistence::{
-    ClaimOutcome, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store, StoreError,
+    ClaimOutcome, Directory, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store,
+    StoreError,
 };
 use coppice_runtime::lease::LeaseKeeper;
-use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError, StartError};
+use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError};
 use coppice_runtime::{
     Clock, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
-    NodeBuilder, PlatformKeys, Registry, RuntimeOptions, Spans, SystemClock,
+    NodeBuilder, NodeError, PlatformKeys, Registry, RuntimeOptions, Spans, SystemClock,
 };
 use thiserror::Error;
 use tracing::info;
@@ -30,6 +31,7 @@ use crate::config::{Config, EffectsConfig, StoreConfig};
 use crate::health::{self, Health, HealthOptions};
 use crate::logging;
 use crate::registry;
+use crate::routes::Switches;
 use crate::state::JournalAccess;
 
 /// Everything behind the gateway.
@@ -75,9 +77,9 @@ pub enum ComposeError {
     /// The store can't be opened.
     #[error("the store can not be opened")]
     Store(#[source] StoreError),
-    /// A part of the node's tree did not come up.
-    #[error("the node's tree did not come up")]
-    Tree(#[source] StartError),
+    /// The runtime did not start: a part of its tree, or it can't be read what is stopped.
+    #[error("the runtime did not start")]
+    Runtime(#[source] NodeError),
     /// The setting `effects.bell_url` is no address that can be called.
     #[error("effects.bell_url can not be called: {0}")]
     BellUrl(String),
@@ -309,7 +311,7 @@ impl Node {
             Some(keeper) => builder.first(keeper),
             None => builder,
         };
-        let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Tree)?;
+        let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Runtime)?;
         logging::name_node(&opened.node_id);
         info!(node_id = opened.node_id, "the node has started");
         Ok(Self { registry: runtime.registry(), store, clock, runtime, keys, opened })
@@ -336,6 +338,13 @@ impl Node {
             bell: health::receiver(&config.effects.bell_url),
         });
         Health::new(HealthOptions::from(&config.health), dependencies, self.clock.now())
+    }
+
+    /// The system's switches.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        let tenants = Arc::clone(&self.opened.store) as Arc<dyn Directory>;
+        Switches { control: self.runtime.control(), tenants }
     }
 
     /// What erases subjects.

@@ -20,6 +20,10 @@ use crate::exchange::{Exchange, Noted};
 /// mailbox, a restarted actor, a new owner), and HTTP has no finer unit.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
+/// After how many seconds a client of a stopped system should look again: somebody has to decide
+/// that it goes on, and clients that ask each second would be a load for nothing.
+const FROZEN_RETRY_AFTER_S: u64 = 10;
+
 /// A problem that doesn't know its request yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -150,6 +154,7 @@ impl From<Failure> for Fault {
             Failure::KeyReused => codes::IDEMPOTENCY_KEY_REUSED,
             Failure::MailboxFull { .. } => codes::MAILBOX_FULL,
             Failure::ResidentsFull => codes::RESIDENTS_FULL,
+            Failure::Frozen(_) => codes::FROZEN,
             Failure::NotOwner => codes::NOT_OWNER,
             Failure::Crashed => codes::ACTOR_CRASHED,
             Failure::MessageQuarantined => codes::MESSAGE_QUARANTINED,
@@ -168,7 +173,8 @@ impl From<Failure> for Fault {
             Failure::PersonalDataLocked => codes::PERSONAL_DATA_LOCKED,
             Failure::ShuttingDown => codes::SHUTTING_DOWN,
         };
-        Self { outcome, ..Self::new(code, failure.to_string()) }
+        let fault = Self { outcome, ..Self::new(code, failure.to_string()) };
+        if code == codes::FROZEN { fault.retry_in(FROZEN_RETRY_AFTER_S) } else { fault }
     }
 }
 

@@ -52,7 +52,9 @@ impl Class {
             | Scope::KeysRead
             | Scope::KeysWrite
             | Scope::SubjectsWrite
-            | Scope::MetricsRead => Self::Operate,
+            | Scope::MetricsRead
+            | Scope::ControlRead
+            | Scope::ControlWrite => Self::Operate,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
 use coppice_runtime::NodeBuilder;
 
@@ -13,11 +14,13 @@ use crate::verification::Kinds;
 #[must_use]
 pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
     let builder = builder.projection(Arc::new(Activity));
+    let builder = builder.kind::<Control>().obeys_control().kind::<Erasure>();
     builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>()
 }
 
 /// Every kind, for whoever replays journals without serving them.
 #[must_use]
 pub fn replay_all() -> Kinds {
-    Kinds::default().kind::<Counter>().kind::<Alarm>().kind::<Contact>()
+    let kinds = Kinds::default().kind::<Control>().kind::<Erasure>();
+    kinds.kind::<Counter>().kind::<Alarm>().kind::<Contact>()
 }

@@ -11,6 +11,7 @@ use crate::auth::Auth;
 use crate::config::ServerConfig;
 use crate::observed::Observed;
 use crate::rates::Rates;
+use crate::routes::Switches;
 use crate::streams::Streams;
 
 /// What every route can reach. Cheap to clone.
@@ -33,6 +34,8 @@ pub struct App {
     pub streams: Streams,
     /// A look into the node; without it, there is nothing at `/v1/inspect`.
     pub inspector: Option<Inspector>,
+    /// The system's switches; without them, there is nothing at `/v1/control`.
+    pub switches: Option<Switches>,
     /// What erases subjects; without it, there is nothing at `/v1/subjects`.
     pub eraser: Option<Eraser>,
     /// What is kept of how the node is and what it does.

@@ -126,6 +126,16 @@ impl Directory for SqlStore {
         Ok(found.is_some())
     }
 
+    async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        let found: Option<String> = reading!(&self.journal, "reading a tenant", pool => {
+            sqlx::query_scalar("SELECT id FROM tenants WHERE id = $1")
+                .bind(tenant.as_str())
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(found.is_some())
+    }
+
     async fn add_tenant(
         &self,
         tenant: &TenantId,

@@ -84,6 +84,9 @@ pub trait Directory: Send + Sync {
     /// Whether any tenant exists.
     async fn has_tenants(&self) -> Result<bool, StoreError>;
 
+    /// Whether this tenant exists.
+    async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError>;
+
     /// Adds a tenant (left as it is where it exists) and a key (ignored where its id exists), in
     /// one transaction.
     async fn add_tenant(

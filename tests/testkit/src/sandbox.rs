@@ -21,6 +21,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// The key that a sandbox has unless the test gives another.
 pub const DEFAULT_KEY: &str = "sk_test_00112233445566778899aabbccddeeff";
 
+/// The operators' key of every sandbox.
+pub const OPERATOR_KEY: &str = "sk_test_ffeeddccbbaa99887766554433221100";
+
 /// How long a start or a stop may take unless the test says otherwise. Generous: a loaded machine
 /// is no reason to fail.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -318,6 +321,7 @@ impl Sandbox {
         let mut command = self.command("serve");
         command.arg("--listen").arg(&self.options.listen).args(&self.options.arguments);
         command.env("COPPICE_BOOTSTRAP_KEY", &self.options.key);
+        command.env("COPPICE_OPERATOR_KEY", OPERATOR_KEY);
         // A test that sets the key itself means it.
         command.envs(self.options.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone()?);

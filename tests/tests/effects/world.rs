@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_core::Timestamp;
+use coppice_domain::compliance::Control;
 use coppice_domain::example::alarm::BELL;
 use coppice_domain::example::{Alarm, Counter};
 use coppice_persistence::DeadLetter;
 use coppice_runtime::{
-    Answer, EffectPool, Failure, Node, NodeBuilder, RetryPolicy, RuntimeOptions,
+    Answer, EffectPool, Failure, Node, NodeBuilder, NodeError, RetryPolicy, RuntimeOptions,
 };
 use coppice_testkit::{MemoryStore, TestLease, VirtualClock};
 use coppice_tests::bell::Bell;
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) spans: Recorder,
     pub(crate) options: RuntimeOptions,
     pub(crate) concurrency: usize,
+    /// Whether its nodes have switches.
+    pub(crate) obeys: bool,
 }
 
 pub(crate) struct Running {
@@ -48,10 +51,15 @@ impl World {
             spans: Recorder::default(),
             options,
             concurrency: 4,
+            obeys: false,
         }
     }
 
     pub(crate) async fn start(&self) -> Running {
+        self.try_start().await.unwrap()
+    }
+
+    pub(crate) async fn try_start(&self) -> Result<Running, NodeError> {
         let store = Arc::new(self.store.clone());
         let lease = Arc::new(claim(store.as_ref(), "node").await);
         let retry = RetryPolicy { first: Duration::from_millis(100), ..RetryPolicy::TRANSIENT };
@@ -61,18 +69,17 @@ impl World {
             ..EffectPool::new(BELL, Arc::new(self.bell.clone()))
         };
         let (clock, options) = (Arc::new(self.clock.clone()), self.options.clone());
-        let node = NodeBuilder::new(store, lease.clone(), clock, options)
+        let builder = NodeBuilder::new(store, lease.clone(), clock, options)
             .kind::<Counter>()
             .kind::<Alarm>()
             .kind::<Profile>()
             .effects(pool)
             .spans(Arc::new(self.spans.clone()))
-            .vault(Arc::new(TestVault::default()))
-            .start()
-            .await
-            .unwrap();
+            .vault(Arc::new(TestVault::default()));
+        let builder = if self.obeys { builder.kind::<Control>().obeys_control() } else { builder };
+        let node = builder.start().await?;
         let caller = Caller(node.registry());
-        Running { node, caller, lease }
+        Ok(Running { node, caller, lease })
     }
 
     /// Ends a node as a crash would and starts the next.

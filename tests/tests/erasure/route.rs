@@ -52,6 +52,7 @@ async fn served() -> (World, String) {
         journal: None,
         streams: coppice_server::streams::Streams::from(&config.server),
         inspector: None,
+        switches: None,
         eraser: Some(world.node.eraser()),
         observed: Observed::default(),
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coppice_core::{SubjectId, TenantId};
+use coppice_domain::compliance::Erasure as Erasures;
 use coppice_domain::example::{Contact, Counter};
 use coppice_persistence::Store;
 use coppice_runtime::{
@@ -56,6 +57,7 @@ impl World {
         let ring = KeyRing::open(Arc::clone(&store), Arc::clone(&clock), keys, 1_000).await;
         let ring = Arc::new(ring.unwrap());
         let node = NodeBuilder::new(store, lease.clone(), clock, options)
+            .kind::<Erasures>()
             .kind::<Counter>()
             .kind::<Contact>()
             .kind::<Profile>()

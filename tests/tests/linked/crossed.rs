@@ -1,15 +1,17 @@
 //! Groups that wait for each other: entities that meet two groups in opposite orders, as two
 //! threads deliver them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use coppice_domain::example::Counter;
 use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::StopSignal;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, Feed, Horizons, KindPort, LinkGroup, NoSpans, Pools, Quarantine, Region,
+    Answer, Failure, Feed, Gate, Horizons, KindPort, LinkGroup, NoSpans, Pools, Quarantine, Region,
     Request, RuntimeOptions, Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
@@ -39,6 +41,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let writer = Writer::new(&handle, store.clone(), options.clone(), snapshots.clone());
     let clock = Arc::new(VirtualClock::default());
     let quarantine = Quarantine::empty(clock.clone());
+    let gate = Arc::new(Gate::new(None, BTreeSet::new(), Duration::ZERO));
     let services = Arc::new(Services {
         feed: Feed::new(store.clone(), &options),
         horizons: Horizons::default(),
@@ -47,7 +50,8 @@ async fn doors(options: RuntimeOptions) -> Doors {
         lease,
         clock,
         keys: Arc::new(AtHand(Arc::new(TestVault::default()))),
-        pools: Pools::new(Vec::new(), 1, quarantine.clone()),
+        pools: Pools::new(Vec::new(), 1, quarantine.clone(), Arc::clone(&gate)),
+        gate,
         timers: Timers::default(),
         snapshots,
         quarantine,

@@ -33,8 +33,11 @@ async fn keys(store: &dyn Store, prefix: &str) -> Vec<ApiKeyRow> {
 /// A tenant is there once it is added.
 pub(crate) async fn a_tenant_exists_once_it_is_added(store: Arc<dyn Store>) {
     assert!(!store.has_tenants().await.unwrap());
+    assert!(!store.has_tenant(&tenant("acme")).await.unwrap());
     add(&*store, &api_key(1, "acme", "abcdefgh")).await;
     assert!(store.has_tenants().await.unwrap());
+    assert!(store.has_tenant(&tenant("acme")).await.unwrap());
+    assert!(!store.has_tenant(&tenant("acm")).await.unwrap());
 }
 
 /// A key reads back as it was, with its times and without.

@@ -62,6 +62,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("benches/micro/benches/supervision/spawns.rs", "lets actors end"),
     ("tests/testkit/src/receiver.rs", "a late answer is the fault"),
     ("tests/tests/receiver.rs", "polls for a condition; a suspended process is waited out"),
+    ("tests/tests/freeze.rs", "time must pass to show that nothing is sent in it"),
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
     ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
     ("tests/tests/hostile.rs", "a slow client is what is tested"),

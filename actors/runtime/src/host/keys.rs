@@ -53,7 +53,8 @@ impl<K: Entity> Host<K> {
         loaded
     }
 
-    /// Refuses a command for its personal data, unless it was accepted before the data was erased.
+    /// Refuses a command that may have been accepted before: before the data in it was erased, or
+    /// before its entity was stopped.
     pub(super) async fn refuse(&mut self, order: Box<Order<K>>, failure: Failure) {
         if let Some(body_hash) = order.keyed {
             match self.look_up(&order).await {

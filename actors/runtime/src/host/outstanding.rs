@@ -32,7 +32,8 @@ impl<K: Entity> Life<K> {
         if let Some(next) = &next_timer {
             self.armed.clone_from(next);
         }
-        After { jobs, next_timer }
+        let stops = K::stops(&self.state).map(|stops| (self.head.sequence, stops.clone()));
+        After { jobs, next_timer, stops }
     }
 
     fn job(&self, added: coppice_core::Outstanding<'_>) -> Job {
@@ -137,6 +138,12 @@ impl<K: Entity> Host<K> {
             failure.filter(|failure| !settles || *failure != Failure::MessageQuarantined)
         {
             return delivery.answer(Err(failure));
+        }
+        // A timer that is due waits; what was called before has its outcome recorded.
+        if let SystemMessage::Timer { .. } = message
+            && let Some(target) = self.slot.services.gate.holding(&self.slot.key)
+        {
+            return delivery.answer(Err(Failure::Frozen(target)));
         }
         if !waits_for::<K>(&life.state, &message) {
             let answer = nothing();

@@ -124,6 +124,8 @@ impl Courier {
         let Err(failure) = delivered else { return Try::End(Delivered::Digested) };
         match failure {
             Failure::Crashed => Try::Crashed,
+            // A timer that is stopped: its row is due, and a scan finds it once it may go on.
+            Failure::Frozen(_) => Try::End(Delivered::LeftAlone),
             // A damaged journal is for an operator; whoever starts afterwards finds what is owed.
             Failure::NotOwner | Failure::ShuttingDown | Failure::Damaged { .. } => {
                 Try::End(Delivered::LeftAlone)

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{Failure, Request};
+use crate::gate::Gate;
 use crate::work::courier::Courier;
 use crate::work::message::{SystemMessage, effect_key, outcome_key};
 
@@ -42,6 +43,7 @@ pub enum OfficeError {
 pub struct DeadLetterOffice {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) courier: Courier,
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl fmt::Debug for DeadLetterOffice {
@@ -68,13 +70,18 @@ impl DeadLetterOffice {
     /// effect even where it may have been sent before. Where it fails again it comes back here.
     ///
     /// # Errors
-    /// [`OfficeError`]; but for [`OfficeError::NotTaken`] the letter stays.
+    /// [`OfficeError`]; the letter stays, but for [`OfficeError::NotTaken`] for another reason than
+    /// that the entity is stopped.
     pub async fn replay(&self, tenant: &TenantId, id: Uuid) -> Result<(), OfficeError> {
         let letter = self.find(tenant, id).await?;
         match (letter.kind, &letter.body) {
             (LetterKind::Entity, _) => return Err(OfficeError::NothingToReplay),
             (LetterKind::Command, None) => return Err(OfficeError::BodyNotKept),
             _ => {}
+        }
+        // It would be refused, and the letter is all that is left of it.
+        if let (LetterKind::Command, Some(target)) = (letter.kind, self.gate.holding(&letter.key)) {
+            return Err(OfficeError::NotTaken(Failure::Frozen(target)));
         }
         self.release(&letter).await?;
         match (letter.kind, letter.body) {
@@ -92,7 +99,8 @@ impl DeadLetterOffice {
                     expected: None,
                     deadline: Instant::now() + self.courier.patience,
                 };
-                let asked = self.courier.registry.ask(letter.key.kind().as_str(), request).await;
+                let asked =
+                    self.courier.registry.ask_own(letter.key.kind().as_str(), request).await;
                 asked.map(drop).map_err(OfficeError::NotTaken)
             }
             _ => {

@@ -2,7 +2,13 @@
 //!
 //! **Invariants:** an effect is in a pool once; a pool's memory is bounded, and what finds no place
 //! is found again by a scan of what is owed; nothing is sent unless this node still holds the epoch
-//! that the effect was committed under.
+//! that the effect was committed under, and unless nothing stops it.
+//!
+//! Under a freeze effects wait where they are: in the queue, or before their next try. Behind a
+//! switch of their own kind or tenant they are put down, so that they hold no others' places, and
+//! are found again by a scan once it is turned back.
+
+mod passage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -10,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use coppice_core::{Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey};
+use coppice_core::{
+    Effect, EffectId, EffectMode, EffectOutcome, Epoch, ShardId, StreamKey, Target,
+};
 use coppice_persistence::{LetterKind, LetterReason, MessageRef, Tried};
 use coppice_supervisors::StopSignal;
 use futures_util::FutureExt;
@@ -21,6 +29,8 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
+use self::passage::{Called, Ended, holding};
+use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::trace::{Span, SpanKind, Spans, Trace};
 use crate::work::courier::{Courier, Delivered};
@@ -174,18 +184,24 @@ impl Pool {
 pub struct Pools {
     by_name: Arc<BTreeMap<&'static str, Arc<Pool>>>,
     quarantine: Quarantine,
+    gate: Arc<Gate>,
 }
 
 impl Pools {
     /// Of these handlers; of two with one name the later stands.
     #[must_use]
-    pub fn new(specs: Vec<EffectPool>, queue_max: usize, quarantine: Quarantine) -> Self {
+    pub fn new(
+        specs: Vec<EffectPool>,
+        queue_max: usize,
+        quarantine: Quarantine,
+        gate: Arc<Gate>,
+    ) -> Self {
         let pool = |spec: EffectPool| {
             let name = spec.name;
             let (queue, bell) = (Mutex::default(), Notify::new());
             (name, Arc::new(Pool { spec, queue, queue_max, bell, counters: Default::default() }))
         };
-        Self { by_name: Arc::new(specs.into_iter().map(pool).collect()), quarantine }
+        Self { by_name: Arc::new(specs.into_iter().map(pool).collect()), quarantine, gate }
     }
 
     /// The pools, in order of their names.
@@ -193,12 +209,16 @@ impl Pools {
         self.by_name.values()
     }
 
-    /// Puts an effect into its pool, unless it is there or out of delivery.
+    /// Puts an effect into its pool, unless it is there or out of delivery. What is behind a switch
+    /// of its own isn't taken in: it would leave again at once and make room for itself, for ever.
     pub fn offer(&self, job: Job) {
         let stream = job.key.stream();
         let key = job.idempotency_key();
         if self.quarantine.holds_entity(stream) || self.quarantine.holds(stream, key) {
             return;
+        }
+        if let Some(target @ (Target::Kind(_) | Target::Tenant(_))) = holding(&self.gate, &job) {
+            return self.gate.leave(target);
         }
         match self.by_name.get(job.effect.handler.as_ref()) {
             Some(pool) => pool.offer(job),
@@ -230,6 +250,7 @@ pub(crate) struct PoolRunner {
     pub(crate) courier: Courier,
     pub(crate) lease: Arc<dyn Lease>,
     pub(crate) spans: Arc<dyn Spans>,
+    pub(crate) gate: Arc<Gate>,
     /// Rung when there is room again for what found none.
     pub(crate) rescan: Arc<Notify>,
     /// Starts of an effect whose outcome was never recorded, before it is taken out of delivery.
@@ -245,7 +266,7 @@ impl PoolRunner {
             self.rescan.notify_one();
         }
         let calls = Arc::new(Semaphore::new(self.pool.spec.concurrency));
-        let mut running: JoinSet<Uuid> = JoinSet::new();
+        let mut running: JoinSet<Ended> = JoinSet::new();
         loop {
             while running.len() < self.open_max {
                 let next = self.pool.queue.lock().waiting.pop_front();
@@ -254,11 +275,12 @@ impl PoolRunner {
                 running.spawn(async move {
                     let key = job.idempotency_key();
                     let work = AssertUnwindSafe(runner.carry_out(&job, since, &calls, stop));
-                    if work.catch_unwind().await.is_err() {
+                    let behind = work.catch_unwind().await.unwrap_or_else(|_panic| {
                         error!(key = %job.key, effect = %job.id.0, "carrying out an effect crashed");
                         runner.courier.left.note(&job.key);
-                    }
-                    key
+                        None
+                    });
+                    Ended { key, behind }
                 });
             }
             tokio::select! {
@@ -273,29 +295,51 @@ impl PoolRunner {
         }
     }
 
-    fn ended(&self, ended: Result<Uuid, tokio::task::JoinError>) {
+    fn ended(&self, ended: Result<Ended, tokio::task::JoinError>) {
         match ended {
-            Ok(key) if self.pool.ended(key) => self.rescan.notify_one(),
-            Ok(_) => {}
+            Ok(Ended { key, behind }) => {
+                if self.pool.ended(key) {
+                    self.rescan.notify_one();
+                }
+                // After it has left the pool: whoever finds it again must be able to put it in.
+                if let Some(target) = behind {
+                    self.gate.leave(target);
+                }
+            }
             // Panics are caught, so this is the end of the process.
             Err(error) => warn!(%error, pool = self.pool.spec.name, "an effect's task ended"),
         }
     }
 
-    async fn carry_out(&self, job: &Job, since: Instant, calls: &Semaphore, stopping: StopSignal) {
+    /// Carries an effect out; behind which switch it was put down, if it was.
+    async fn carry_out(
+        &self,
+        job: &Job,
+        since: Instant,
+        calls: &Semaphore,
+        stopping: StopSignal,
+    ) -> Option<Target> {
         let message = MessageRef { stream: job.key.stream(), message: job.idempotency_key() };
         let counted = Tried { message, epoch: job.epoch };
         let counters = &self.pool.counters;
         let outcome = match self.call(job, (since, counted), calls, stopping).await {
             Called::Ended(outcome) => outcome,
-            Called::Left => return self.courier.left.note(&job.key),
-            Called::Stopped => return,
-            Called::Withdrawn => return self.courier.attempts.forget(counted),
+            Called::PutDown(target) => return Some(target),
+            Called::Left => {
+                self.courier.left.note(&job.key);
+                return None;
+            }
+            Called::Stopped => return None,
+            Called::Withdrawn => {
+                self.courier.attempts.forget(counted);
+                return None;
+            }
             Called::StartedTooOften(starts) => {
                 let detail = format!("{starts} starts ended without an outcome");
                 let reason = LetterReason::ProcessEnded;
                 counters.parked.fetch_add(1, Ordering::Relaxed);
-                return quarantine(&self.courier.quarantine, job, reason, detail, starts);
+                quarantine(&self.courier.quarantine, job, reason, detail, starts);
+                return None;
             }
         };
         counters.ended(&outcome);
@@ -311,6 +355,7 @@ impl PoolRunner {
             }
             Delivered::LeftAlone => self.courier.left.note(&job.key),
         }
+        None
     }
 
     /// Calls until there is an outcome. A start is counted right before something is sent, so that
@@ -328,9 +373,15 @@ impl PoolRunner {
         let mut unsure = false;
         let mut tries = 0;
         loop {
+            if let Some(called) = self.pass(job, &stopping).await {
+                return called;
+            }
             let Ok(permit) = calls.acquire().await else { return Called::Stopped };
             if stopping.is_raised() {
                 return Called::Stopped;
+            }
+            if holding(&self.gate, job).is_some() {
+                continue;
             }
             if since.elapsed() > ASK_AFTER
                 && let Some(called) = self.withdrawn(job).await
@@ -349,9 +400,13 @@ impl PoolRunner {
                     return Called::StartedTooOften(starts - 1);
                 }
             }
-            if self.lease.epoch(job.shard) != Some(job.epoch) {
+            let is_owner = self.lease.epoch(job.shard) == Some(job.epoch);
+            if !is_owner || holding(&self.gate, job).is_some() {
                 if at_most_once && self.courier.attempts.forgotten(counted).await.is_none() {
                     return Called::Stopped;
+                }
+                if is_owner {
+                    continue;
                 }
                 return Called::Left;
             }
@@ -383,19 +438,6 @@ impl PoolRunner {
                 biased;
                 () = stopping.raised() => return Called::Stopped,
                 () = tokio::time::sleep(wait) => {}
-            }
-        }
-    }
-
-    /// What an effect comes to that its entity has taken off meanwhile, or can't be asked about.
-    async fn withdrawn(&self, job: &Job) -> Option<Called> {
-        let deadline = Instant::now() + self.courier.patience;
-        let asked = self.courier.registry.effect_ordinal(&job.key, &job.id, deadline).await;
-        match asked {
-            Ok(ordinal) => (ordinal != Some(job.ordinal)).then_some(Called::Withdrawn),
-            Err(failure) => {
-                debug!(key = %job.key, effect = %job.id.0, %failure, "effect waits for its entity");
-                Some(Called::Left)
             }
         }
     }
@@ -438,19 +480,6 @@ impl PoolRunner {
         }
         answer
     }
-}
-
-/// What calling came to.
-enum Called {
-    Ended(EffectOutcome),
-    /// This node doesn't own the entity, or can't count: somebody else looks again.
-    Left,
-    /// The node goes down.
-    Stopped,
-    /// Its entity doesn't want it any more.
-    Withdrawn,
-    /// Too many lives of the node began it and recorded no outcome.
-    StartedTooOften(u32),
 }
 
 /// The outcome that an error is, or how long to wait before it is tried again.

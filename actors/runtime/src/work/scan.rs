@@ -3,6 +3,9 @@
 //! At the start, after every change of ownership, when a pool has room again and where something
 //! was left undone, all that owe effects are woken; while the node runs, those whose timer is due
 //! and not looked after. A woken entity recovers and then sees to its effects and timers itself.
+//!
+//! Under a freeze nobody is looked for but the platform's own; what was to be looked for then is,
+//! once, when it ends. Whoever is stopped alone is passed over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
+use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::work::courier::Courier;
 use crate::work::timers::Timers;
@@ -50,6 +54,7 @@ pub(crate) struct Scanner {
     pub(crate) courier: Courier,
     pub(crate) timers: Timers,
     pub(crate) rescan: Arc<Notify>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl Scanner {
@@ -57,11 +62,17 @@ impl Scanner {
     pub(crate) async fn run(self, stopping: StopSignal) {
         let mut owned = BTreeMap::new();
         let mut woken = BTreeMap::new();
-        let mut everything = true;
+        let (mut everything, mut turns) = (true, self.gate.turns());
         loop {
             let owns = self.owned();
             everything |= self.courier.left.take_owned() || owns != owned;
+            everything |= self.gate.take_released();
             owned = owns;
+            if turns != self.gate.turns() {
+                // Who was woken before in vain may have been stopped.
+                turns = self.gate.turns();
+                woken.clear();
+            }
             if everything {
                 match self.wake_owing(&owned).await {
                     Ok(count) => {
@@ -78,6 +89,7 @@ impl Scanner {
                 biased;
                 () = stopping.raised() => return,
                 () = self.rescan.notified() => everything = true,
+                () = self.gate.turned() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
@@ -112,6 +124,10 @@ impl Scanner {
         owned: &Owned,
         woken: &mut BTreeMap<StreamId, Instant>,
     ) -> Result<(), StoreError> {
+        // No kind of the platform's own has timers.
+        if self.gate.is_frozen() {
+            return Ok(());
+        }
         let now = Instant::now();
         woken.retain(|_, at| now.duration_since(*at) < LEFT_ALONE);
         let mut after = None;
@@ -124,6 +140,7 @@ impl Scanner {
                 .into_iter()
                 .map(|row| row.key)
                 .filter(|key| !woken.contains_key(&key.stream()))
+                .filter(|key| self.gate.holding(key).is_none())
                 .filter(|key| !self.timers.looks_after(key.stream()))
                 .collect();
             for key in self.wake(owned, asleep.into_iter()).await {
@@ -137,7 +154,11 @@ impl Scanner {
 
     /// Wakes those that are this node's; those of them that need not be tried again soon.
     async fn wake(&self, owned: &Owned, keys: impl Iterator<Item = StreamKey>) -> Vec<StreamKey> {
-        let is_owned = |key: &StreamKey| {
+        let is_to_wake = |key: &StreamKey| {
+            if let Some(target) = self.gate.holding(key) {
+                self.gate.leave(target);
+                return false;
+            }
             let owns = self.lease.owned(key).is_some();
             // Lost while the rows were read: it may come back as if nothing had been.
             if !owns && owned.contains_key(&key.shard(self.lease.shard_count())) {
@@ -145,7 +166,7 @@ impl Scanner {
             }
             owns
         };
-        let own: Vec<StreamKey> = keys.filter(is_owned).collect();
+        let own: Vec<StreamKey> = keys.filter(is_to_wake).collect();
         let waking = stream::iter(own)
             .map(|key| async move { self.courier.wake(&key).await.then_some(key) })
             .buffer_unordered(WAKING_MAX);

@@ -54,7 +54,13 @@ impl Principal {
     /// Whether it is allowed something.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
-        self.holds(scope.name())
+        self.holds(scope.name()) && (!scope.is_of_operators() || self.is_operator())
+    }
+
+    /// Whether it is a key of the operators' tenant. A token's tenant is what its issuer says, and
+    /// makes nobody an operator.
+    fn is_operator(&self) -> bool {
+        self.tenant.as_str() == TenantId::OPERATORS && self.api_key().is_some()
     }
 
     /// Whether it holds a scope by name, and so may hand it on.

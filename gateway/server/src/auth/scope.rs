@@ -21,6 +21,10 @@ pub enum Scope {
     SubjectsWrite,
     /// Reading the node's metrics.
     MetricsRead,
+    /// Seeing what is stopped.
+    ControlRead,
+    /// Stopping the system, a kind or a tenant.
+    ControlWrite,
 }
 
 /// The scope that holds all others.
@@ -28,7 +32,7 @@ pub const SCOPE_ALL: &str = "*";
 
 impl Scope {
     /// Every scope. One that is missing here can't be granted.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::EntitiesRead,
         Self::EntitiesWrite,
         Self::EntitiesDelete,
@@ -38,6 +42,8 @@ impl Scope {
         Self::KeysWrite,
         Self::SubjectsWrite,
         Self::MetricsRead,
+        Self::ControlRead,
+        Self::ControlWrite,
     ];
 
     /// The scope as it is stored and shown.
@@ -53,6 +59,26 @@ impl Scope {
             Self::KeysWrite => "keys:write",
             Self::SubjectsWrite => "subjects:write",
             Self::MetricsRead => "metrics:read",
+            Self::ControlRead => "control:read",
+            Self::ControlWrite => "control:write",
+        }
+    }
+
+    /// Whether it reaches beyond one tenant. Then it counts only in a key of the operators' own
+    /// tenant, whatever else a credential says, so that no tenant can give it to itself.
+    #[must_use]
+    pub const fn is_of_operators(self) -> bool {
+        match self {
+            Self::ControlRead | Self::ControlWrite => true,
+            Self::EntitiesRead
+            | Self::EntitiesWrite
+            | Self::EntitiesDelete
+            | Self::InspectRead
+            | Self::InspectWrite
+            | Self::KeysRead
+            | Self::KeysWrite
+            | Self::SubjectsWrite
+            | Self::MetricsRead => false,
         }
     }
 

@@ -1,7 +1,8 @@
 //! `coppice serve`: a node with its gateway, until it is told to stop.
 //!
-//! Stdout carries exactly what another program may wait for: `coppice key sk_live_...` at the very
-//! first start, then `coppice ready http://ADDR` once requests are answered.
+//! Stdout carries exactly what another program may wait for: `coppice key sk_live_...` and
+//! `coppice operator key sk_live_...` at the very first start, then `coppice ready http://ADDR` once
+//! requests are answered.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -22,9 +23,11 @@ use tracing::{error, info};
 
 use crate::auth::token::{TokenKeyError, Tokens};
 use crate::auth::{ApiKey, Auth};
-use crate::bootstrap::{BootstrapError, BootstrapKeyError, bootstrap, given_key};
+use crate::bootstrap::{
+    BootstrapError, BootstrapKeyError, bootstrap, bootstrap_operators, given_key,
+};
 use crate::compose::{ComposeError, Node};
-use crate::config::{Config, ServerConfig, Settings};
+use crate::config::{BOOTSTRAP_KEY, Config, OPERATOR_KEY, Secret, ServerConfig, Settings};
 use crate::health::{self, Health};
 use crate::observed::Observed;
 use crate::otlp::{self, Sending, SpanCounters};
@@ -103,8 +106,14 @@ pub async fn serve_until(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let config = &settings.config;
-    let given = given_key(config.server.environment, settings.bootstrap_key.as_ref())
-        .map_err(ServeError::BootstrapKey)?;
+    let given = |name, variable: &Option<Secret>| {
+        given_key(config.server.environment, name, variable.as_ref())
+            .map_err(ServeError::BootstrapKey)
+    };
+    let given = GivenKeys {
+        first: given(BOOTSTRAP_KEY, &settings.bootstrap_key)?,
+        operators: given(OPERATOR_KEY, &settings.operator_key)?,
+    };
     let tokens =
         Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
     let tls = Tls::new(&config.server.tls).map_err(ServeError::Tls)?;
@@ -121,7 +130,7 @@ pub async fn serve_until(
         }
     };
     let traces = (spans, counters);
-    let outcome = match open_gateway(&node, config, given.as_ref(), tokens, traces, tls).await {
+    let outcome = match open_gateway(&node, config, &given, tokens, traces, tls).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -162,19 +171,28 @@ fn gave_up(outcome: Outcome) -> ServeError {
     }
 }
 
+/// Keys that the environment names.
+struct GivenKeys {
+    first: Option<ApiKey>,
+    operators: Option<ApiKey>,
+}
+
 async fn open_gateway(
     node: &Node,
     config: &Config,
-    given: Option<&ApiKey>,
+    given: &GivenKeys,
     tokens: Tokens,
     (spans, counters): (Arc<dyn Spans>, Arc<SpanCounters>),
     tls: Option<Tls>,
 ) -> Result<(), ServeError> {
-    let first_key = bootstrap(node.store.as_ref(), node.clock.as_ref(), given)
-        .await
-        .map_err(ServeError::Bootstrap)?;
-    if let Some(key) = first_key {
+    let (store, clock) = (node.store.as_ref(), node.clock.as_ref());
+    let first = bootstrap(store, clock, given.first.as_ref()).await;
+    if let Some(key) = first.map_err(ServeError::Bootstrap)? {
         say(&format!("coppice key {}", key.expose()))?;
+    }
+    let operators = bootstrap_operators(store, clock, given.operators.as_ref()).await;
+    if let Some(key) = operators.map_err(ServeError::Bootstrap)? {
+        say(&format!("coppice operator key {}", key.expose()))?;
     }
 
     let address = config.server.listen;
@@ -280,6 +298,7 @@ fn app(node: &Node, config: &Config, tokens: Tokens, observed: Observed) -> App 
         journal: Some(node.journal()),
         streams: Streams::from(&config.server),
         inspector: Some(node.inspector()),
+        switches: Some(node.switches()),
         eraser: Some(node.eraser()),
         observed,
     }

@@ -15,6 +15,8 @@ use super::{ConfigError, Secret};
 
 /// Sets the first API key, for tests; see [`crate::bootstrap`].
 pub const BOOTSTRAP_KEY: &str = "COPPICE_BOOTSTRAP_KEY";
+/// Sets the operators' first API key, for tests; see [`crate::bootstrap`].
+pub const OPERATOR_KEY: &str = "COPPICE_OPERATOR_KEY";
 /// Names the configuration file, where there is no `--config`.
 pub const CONFIG: &str = "COPPICE_CONFIG";
 /// The key that `coppice inspect` calls with. Nothing else reads it, and it may be set for all.
@@ -27,8 +29,15 @@ pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
 /// What tokens are signed with under HS256, at least 32 bytes. In no file and no flag.
 pub const JWT_SECRET: &str = "COPPICE_JWT_SECRET";
 /// Every variable without `__` that the program reads.
-pub const VARIABLES: &[&str] =
-    &[API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS];
+pub const VARIABLES: &[&str] = &[
+    API_KEY,
+    BOOTSTRAP_KEY,
+    CONFIG,
+    JWT_SECRET,
+    OPERATOR_KEY,
+    PLATFORM_KEY,
+    PLATFORM_KEY_PREVIOUS,
+];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
 
@@ -43,6 +52,7 @@ pub(super) struct Read {
     pub(super) config_file: Option<PathBuf>,
     pub(super) bootstrap_key: Option<Secret>,
     pub(super) jwt_secret: Option<Secret>,
+    pub(super) operator_key: Option<Secret>,
     platform_key: Option<PlatformKey>,
     platform_key_previous: Option<PlatformKey>,
 }
@@ -78,6 +88,7 @@ pub(super) fn read(
             API_KEY => {}
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
             JWT_SECRET => read.jwt_secret = Some(Secret::new(unicode(name, value)?)),
+            OPERATOR_KEY => read.operator_key = Some(Secret::new(unicode(name, value)?)),
             PLATFORM_KEY => read.platform_key = Some(platform_key(name, value)?),
             PLATFORM_KEY_PREVIOUS => {
                 read.platform_key_previous = Some(platform_key(name, value)?);

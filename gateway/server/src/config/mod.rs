@@ -21,8 +21,8 @@ use thiserror::Error;
 use layers::Override;
 
 pub use environment::{
-    API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX,
-    VARIABLES,
+    API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS,
+    TEST_PREFIX, VARIABLES,
 };
 pub use sections::{
     AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, HealthConfig,
@@ -74,6 +74,8 @@ pub struct Settings {
     pub bootstrap_key: Option<Secret>,
     /// `COPPICE_JWT_SECRET`, where it is set.
     pub jwt_secret: Option<Secret>,
+    /// `COPPICE_OPERATOR_KEY`, where it is set.
+    pub operator_key: Option<Secret>,
     /// `COPPICE_PLATFORM_KEY` and the one before it, where they are set.
     pub platform: Option<PlatformKeys>,
 }
@@ -160,7 +162,8 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     }
     limits::check(&config)?;
     let (bootstrap_key, jwt_secret) = (environment.bootstrap_key, environment.jwt_secret);
-    Ok(Settings { config, bootstrap_key, jwt_secret, platform })
+    let operator_key = environment.operator_key;
+    Ok(Settings { config, bootstrap_key, operator_key, jwt_secret, platform })
 }
 
 fn flags(flags: &Flags) -> impl Iterator<Item = Override> {

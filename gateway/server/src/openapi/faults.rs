@@ -33,6 +33,7 @@ pub(crate) const ASKING: &[Code] = &[
 
 /// By routes that change an entity.
 pub(crate) const CHANGING: &[Code] = &[
+    codes::FROZEN,
     codes::INVALID_IDEMPOTENCY_KEY,
     codes::IDEMPOTENCY_KEY_REUSED,
     codes::SEQUENCE_MISMATCH,

@@ -37,6 +37,8 @@ pub(crate) const COUNTED: &str = r#"{"type":"integer","minimum":0,"maximum":9223
 pub(crate) const KIND: Parameter = path("kind", "The kind of entity.", NAME);
 pub(crate) const ID: Parameter = path("id", "The entity within tenant and kind.", ENTITY_ID);
 pub(crate) const COMMAND: Parameter = path("command", "The kind's command.", NAME);
+pub(crate) const TENANT: Parameter =
+    path("tenant", "The tenant.", r#"{"type":"string","pattern":"^[a-z0-9_-]{1,64}$"}"#);
 pub(crate) const SUBJECT: Parameter =
     path("id", "The subject.", r#"{"type":"string","pattern":"^[A-Za-z0-9._:~-]{1,128}$"}"#);
 /// An id that is a UUID.

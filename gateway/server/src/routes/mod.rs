@@ -5,6 +5,7 @@
 
 mod activity;
 mod api_keys;
+mod control;
 mod docs;
 mod entities;
 mod health;
@@ -24,6 +25,7 @@ use axum::response::Response;
 use coppice_api::codes;
 use serde::Serialize;
 
+pub use self::control::Switches;
 use crate::exchange::Exchange;
 use crate::observed::observe;
 use crate::openapi::Operation;
@@ -50,6 +52,10 @@ pub fn router(state: AppState) -> Router {
         let reading = journal::Reading { app: app(), journal: access };
         routes = routes.merge(journal::routes().with_state(reading));
     }
+    if let Some(switches) = state.switches.clone() {
+        let controlling = control::Controlling { app: app(), switches };
+        routes = routes.merge(control::routes().with_state(controlling));
+    }
     let (router, operations) = routes.into_parts();
     router
         .merge(docs::router(&operations))
@@ -70,6 +76,7 @@ pub fn operations() -> Vec<&'static Operation> {
         inspect::routes().into_operations(),
         subjects::routes().into_operations(),
         journal::routes().into_operations(),
+        control::routes().into_operations(),
     ]
     .concat()
 }

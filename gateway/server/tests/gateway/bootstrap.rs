@@ -4,13 +4,15 @@ use coppice_core::TenantId;
 use coppice_persistence::Directory;
 use coppice_runtime::{Clock, SystemClock};
 use coppice_server::auth::{ApiKey, KeyMode};
-use coppice_server::bootstrap::{BootstrapKeyError, DEFAULT_TENANT, bootstrap, given_key};
+use coppice_server::bootstrap::{
+    BootstrapKeyError, DEFAULT_TENANT, bootstrap, bootstrap_operators, given_key,
+};
 use coppice_server::config::{BOOTSTRAP_KEY, Environment, Secret};
 
 use crate::support::{FakeDirectory, KEY};
 
 fn given(environment: Environment, text: &str) -> Result<Option<ApiKey>, BootstrapKeyError> {
-    given_key(environment, Some(&Secret::new(text.to_owned())))
+    given_key(environment, BOOTSTRAP_KEY, Some(&Secret::new(text.to_owned())))
 }
 
 async fn start(directory: &FakeDirectory, variable: Option<&str>) -> Option<ApiKey> {
@@ -60,13 +62,29 @@ async fn a_revoked_key_is_not_brought_back() {
     assert!(rows.iter().all(|row| row.revoked_at.is_some()));
 }
 
+#[tokio::test]
+async fn the_operators_have_a_tenant_and_a_key_of_their_own_also_on_an_older_store() {
+    let directory = FakeDirectory::default();
+    start(&directory, None).await.unwrap();
+    let made = bootstrap_operators(&directory, &SystemClock, None).await.unwrap().unwrap();
+    let rows = directory.api_keys(made.prefix()).await.unwrap();
+    assert_eq!(rows[0].tenant.as_str(), TenantId::OPERATORS);
+    assert!(rows[0].tenant.is_reserved());
+    let again = bootstrap_operators(&directory, &SystemClock, None).await.unwrap();
+    assert_eq!(again, None);
+    let key = given(Environment::Development, KEY).unwrap();
+    bootstrap_operators(&directory, &SystemClock, key.as_ref()).await.unwrap();
+    let rows = directory.api_keys("01234567").await.unwrap();
+    assert_eq!(rows[0].tenant.as_str(), TenantId::OPERATORS);
+}
+
 #[test]
 fn production_refuses_the_variable_even_where_it_is_malformed() {
     for text in [KEY, "nonsense"] {
         let outcome = given(Environment::Production, text);
-        assert_eq!(outcome, Err(BootstrapKeyError::Production));
+        assert_eq!(outcome, Err(BootstrapKeyError::Production(BOOTSTRAP_KEY)));
     }
-    assert_eq!(given_key(Environment::Production, None), Ok(None));
+    assert_eq!(given_key(Environment::Production, BOOTSTRAP_KEY, None), Ok(None));
     assert!(given(Environment::Staging, KEY).unwrap().is_some());
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use coppice_api::{CODES, Code};
 use coppice_core::{Entity, Rejection};
+use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
 
 /// Refusal codes of every entity kind that this build serves.
@@ -13,6 +14,8 @@ const REFUSALS: &[&[&str]] = &[
     <<Counter as Entity>::Rejection as Rejection>::CODES,
     <<Alarm as Entity>::Rejection as Rejection>::CODES,
     <<Contact as Entity>::Rejection as Rejection>::CODES,
+    <<Control as Entity>::Rejection as Rejection>::CODES,
+    <<Erasure as Entity>::Rejection as Rejection>::CODES,
 ];
 
 fn pages() -> PathBuf {

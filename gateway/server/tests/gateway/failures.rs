@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use coppice_api::Outcome;
+use coppice_core::Target;
 use coppice_runtime::Failure;
 use futures_util::stream;
 
@@ -25,6 +26,7 @@ fn failures() -> Vec<(Failure, u16, &'static str, bool)> {
         (Failure::EntityQuarantined, 409, "entity_quarantined", false),
         (Failure::Undigested, 500, "internal_error", false),
         (Failure::ResidentsFull, 503, "residents_full", true),
+        (Failure::Frozen(Target::Everything), 503, "frozen", true),
         (Failure::NotOwner, 503, "not_owner", true),
         (Failure::Crashed, 503, "actor_crashed", true),
         (Failure::DeadlineExceeded, 503, "deadline_exceeded", true),

@@ -86,6 +86,10 @@ impl Directory for FakeDirectory {
         Ok(!self.rows.lock().is_empty())
     }
 
+    async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        Ok(self.rows.lock().iter().any(|row| row.tenant == *tenant))
+    }
+
     async fn add_tenant(
         &self,
         _tenant: &TenantId,
@@ -295,6 +299,7 @@ fn gateway_of(config: &Config, observed: Observed) -> Gateway {
         inspector: None,
         eraser: None,
         observed,
+        switches: None,
     });
     Gateway { state, kind, directory }
 }

@@ -19,6 +19,11 @@ impl Directory for MemoryStore {
         Ok(!self.database.lock().tenants.is_empty())
     }
 
+    async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        self.faults.pass(Point::Directory, "looking for a tenant").await?;
+        Ok(self.database.lock().tenants.contains_key(tenant))
+    }
+
     async fn add_tenant(
         &self,
         tenant: &TenantId,

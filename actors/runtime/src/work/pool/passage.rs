@@ -1,0 +1,84 @@
+//! What stands between an effect and the outside: its entity may have taken it off, or something
+//! stops it.
+
+use coppice_core::{EffectOutcome, EntityId, EntityKind, StreamKey, Target};
+use coppice_supervisors::StopSignal;
+use tokio::time::Instant;
+use tracing::debug;
+use uuid::Uuid;
+
+use super::{Job, PoolRunner};
+use crate::gate::Gate;
+use crate::work::entity_commands::{ENTITY, EntityCommand};
+
+/// An effect that has left its pool.
+pub(super) struct Ended {
+    pub(super) key: Uuid,
+    /// The switch behind which it was put down, if it was.
+    pub(super) behind: Option<Target>,
+}
+
+/// What calling came to.
+pub(super) enum Called {
+    /// It waits for a switch of its kind or tenant.
+    PutDown(Target),
+    Ended(EffectOutcome),
+    /// This node doesn't own the entity, or can't count: somebody else looks again.
+    Left,
+    /// The node goes down.
+    Stopped,
+    /// Its entity doesn't want it any more.
+    Withdrawn,
+    /// Too many lives of the node began it and recorded no outcome.
+    StartedTooOften(u32),
+}
+
+impl PoolRunner {
+    /// What an effect comes to that its entity has taken off meanwhile, or can't be asked about.
+    pub(super) async fn withdrawn(&self, job: &Job) -> Option<Called> {
+        let deadline = Instant::now() + self.courier.patience;
+        let asked = self.courier.registry.effect_ordinal(&job.key, &job.id, deadline).await;
+        match asked {
+            Ok(ordinal) => (ordinal != Some(job.ordinal)).then_some(Called::Withdrawn),
+            Err(failure) => {
+                debug!(key = %job.key, effect = %job.id.0, %failure, "effect waits for its entity");
+                Some(Called::Left)
+            }
+        }
+    }
+
+    /// Waits out a freeze. Gives what else became of the effect, where it is not to be sent.
+    pub(super) async fn pass(&self, job: &Job, stopping: &StopSignal) -> Option<Called> {
+        loop {
+            match holding(&self.gate, job) {
+                None => return None,
+                Some(Target::Everything) => tokio::select! {
+                    biased;
+                    () = stopping.raised() => return Some(Called::Stopped),
+                    () = self.gate.thawed() => {}
+                },
+                Some(target) => return Some(Called::PutDown(target)),
+            }
+        }
+    }
+}
+
+/// What stops an effect: its entity's switches, or those of the kind that it commands, which would
+/// refuse it again and again.
+pub(super) fn holding(gate: &Gate, job: &Job) -> Option<Target> {
+    if !gate.is_shut() {
+        return None;
+    }
+    gate.holding(&job.key).or_else(|| gate.holding(&receiver(job)?))
+}
+
+/// The entity that an effect commands, if it does.
+fn receiver(job: &Job) -> Option<StreamKey> {
+    if job.effect.handler.as_ref() != ENTITY {
+        return None;
+    }
+    // What isn't understood stops nothing; its handler refuses it.
+    let command: EntityCommand<'_> = serde_json::from_str(&job.effect.request).ok()?;
+    let (kind, id) = (EntityKind::new(command.kind).ok()?, EntityId::new(command.id).ok()?);
+    Some(StreamKey::new(job.key.tenant().clone(), kind, id))
+}
