@@ -4,9 +4,8 @@
 //! is found again by a scan of what is owed; nothing is sent unless this node still holds the epoch
 //! that the effect was committed under, and unless nothing stops it.
 //!
-//! Under a freeze effects wait where they are: in the queue, or before their next try. Behind a
-//! switch of their own kind or tenant they are put down, so that they hold no others' places, and
-//! are found again by a scan once it is turned back.
+//! Under a freeze effects wait where they are. Behind a switch of their own kind or tenant they are
+//! put down, so as to hold no others' places, and found by a scan once it is turned back.
 
 mod passage;
 
@@ -209,8 +208,7 @@ impl Pools {
         self.by_name.values()
     }
 
-    /// Puts an effect into its pool, unless it is there or out of delivery. What is behind a switch
-    /// of its own isn't taken in: it would leave again at once and make room for itself, for ever.
+    /// Puts an effect into its pool, unless it is there, out of delivery or behind a switch.
     pub fn offer(&self, job: Job) {
         let stream = job.key.stream();
         let key = job.idempotency_key();
@@ -301,7 +299,6 @@ impl PoolRunner {
                 if self.pool.ended(key) {
                     self.rescan.notify_one();
                 }
-                // After it has left the pool: whoever finds it again must be able to put it in.
                 if let Some(target) = behind {
                     self.gate.leave(target);
                 }
