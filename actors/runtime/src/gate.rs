@@ -42,6 +42,8 @@ pub struct Gate {
     /// Kinds of the platform's own, which nothing stops.
     exempt: BTreeSet<&'static str>,
     stops_any: AtomicBool,
+    /// Whether a switch may have been turned that is not known of here.
+    doubted: AtomicBool,
     standing: RwLock<Arc<Standing>>,
     turned: Notify,
     /// Switches behind which effects were put down, to be found again by a scan.
@@ -70,6 +72,7 @@ impl Gate {
             key,
             exempt,
             stops_any: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             standing: RwLock::default(),
             turned: Notify::new(),
             left: Mutex::default(),
@@ -92,6 +95,9 @@ impl Gate {
         if !self.stops_any.load(Ordering::Acquire) || self.exempt.contains(key.kind().as_str()) {
             return None;
         }
+        if self.doubted.load(Ordering::Acquire) {
+            return Some(Target::Everything);
+        }
         self.standing.read().stops.holding(key.tenant(), key.kind())
     }
 
@@ -103,7 +109,8 @@ impl Gate {
     /// Whether everything is.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.is_shut() && self.standing.read().stops.frozen.is_some()
+        let doubted = || self.doubted.load(Ordering::Acquire);
+        self.is_shut() && (doubted() || self.standing.read().stops.frozen.is_some())
     }
 
     /// Everything that is stopped.
@@ -149,10 +156,21 @@ impl Gate {
             tell(&standing.stops, &stops);
         }
         let turns = standing.turns + 1;
-        self.stops_any.store(!stops.is_empty(), Ordering::Release);
+        let doubted = self.doubted.load(Ordering::Acquire);
+        self.stops_any.store(doubted || !stops.is_empty(), Ordering::Release);
         *standing = Arc::new(Standing { sequence, stops, turns });
         drop(standing);
         self.turned.notify_waiters();
+    }
+
+    /// The writer has fallen, perhaps with a word of the switches that is committed all the same:
+    /// everything is stopped until they have been read again.
+    pub(crate) fn doubt(&self) {
+        if self.key.is_some() {
+            self.doubted.store(true, Ordering::Release);
+            self.stops_any.store(true, Ordering::Release);
+            self.read_under.store(NEVER, Ordering::Release);
+        }
     }
 
     /// Sees to it that the switches were read under the present epoch.
@@ -172,7 +190,17 @@ impl Gate {
         // it stands.
         registry.wake(key, Instant::now() + self.patience).await?;
         self.read_under.store(epoch.0, Ordering::Release);
+        self.trust();
         Ok(())
+    }
+
+    fn trust(&self) {
+        let standing = self.standing.write();
+        if self.doubted.swap(false, Ordering::AcqRel) {
+            self.stops_any.store(!standing.stops.is_empty(), Ordering::Release);
+            drop(standing);
+            self.turned.notify_waiters();
+        }
     }
 
     /// Whether they are read, or the epoch under which they must be.
@@ -247,6 +275,20 @@ mod tests {
         gate.stand(&own, Sequence(1), Stops::default());
         assert!(gate.is_frozen(), "an older word comes too late");
         gate.stand(&own, Sequence(3), Stops::default());
+        assert_eq!(gate.holding(&key("acme", "counter")), None);
+    }
+
+    #[test]
+    fn in_doubt_everything_is_stopped_but_what_nothing_stops() {
+        let (gate, own) = (gate(), key("_operators", "switches"));
+        gate.stand(&own, Sequence(1), Stops::default());
+        gate.doubt();
+        assert!(gate.is_frozen());
+        assert_eq!(gate.holding(&key("acme", "counter")), Some(Target::Everything));
+        assert_eq!(gate.holding(&key("acme", "erasure")), None);
+        gate.stand(&own, Sequence(2), Stops::default());
+        assert!(gate.is_frozen(), "what is said meanwhile may not be all");
+        gate.trust();
         assert_eq!(gate.holding(&key("acme", "counter")), None);
     }
 

@@ -17,6 +17,7 @@ pub mod commands;
 pub mod compose;
 pub mod config;
 pub mod cors;
+mod crowd;
 pub mod exchange;
 pub mod health;
 pub mod inspection;

@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use axum::http::{Request, header};
+use axum::response::Response;
 use hyper::service::Service;
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::crowd::{Counter, Watched};
 
 /// A connection's place. Clones are the same.
 #[derive(Debug, Clone)]
@@ -21,32 +24,34 @@ impl Seat {
     }
 }
 
-/// A service of one connection that hands its seat to requests that may outlive it.
+/// A service of one connection that counts its requests, and hands its seat to those that may
+/// outlive it.
 #[derive(Debug)]
 pub(crate) struct Seated<S> {
     inner: S,
     seat: Seat,
+    counter: Counter,
 }
 
 impl<S> Seated<S> {
-    pub(crate) const fn new(inner: S, seat: Seat) -> Self {
-        Self { inner, seat }
+    pub(crate) const fn new(inner: S, seat: Seat, counter: Counter) -> Self {
+        Self { inner, seat, counter }
     }
 }
 
 impl<S, B> Service<Request<B>> for Seated<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Watched<S::Future>;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
         // Other requests pay nothing for it.
         if request.headers().contains_key(header::UPGRADE) {
             request.extensions_mut().insert(self.seat.clone());
         }
-        self.inner.call(request)
+        self.counter.watch(self.inner.call(request))
     }
 }

@@ -31,6 +31,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 use crate::config::ServerConfig;
+use crate::crowd::{Crowd, Guest};
 use crate::metered::Metered;
 use crate::seat::{Seat, Seated};
 use crate::tls::{Introduced, Tls};
@@ -84,6 +85,7 @@ pub async fn serve_with(
 ) {
     let http = Arc::new(protocol(limits));
     let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let crowd = Crowd::new();
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -95,13 +97,14 @@ pub async fn serve_with(
                 report(ended);
                 continue;
             }
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &slots, &crowd) => accepted,
         };
         let connection = Connection {
             http: Arc::clone(&http),
             router: router.clone(),
             idle_timeout: limits.idle_timeout,
             stopped: stopped.clone(),
+            guest: crowd.enter(),
         };
         let seat = Seat::new(slot);
         match &tls {
@@ -130,9 +133,10 @@ fn protocol(limits: ConnectionLimits) -> http1::Builder {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    crowd: &Crowd,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    if slots.available_permits() == 0 {
-        warn!("all connection slots are taken");
+    if slots.available_permits() == 0 && !crowd.make_room() {
+        warn!("all connection slots are taken, and none of them by an idle connection");
     }
     // The semaphore is never closed.
     let slot = Arc::clone(slots).acquire_owned().await.ok();
@@ -163,6 +167,7 @@ struct Connection {
     router: Router,
     idle_timeout: Duration,
     stopped: watch::Receiver<bool>,
+    guest: Guest,
 }
 
 impl Connection {
@@ -172,8 +177,13 @@ impl Connection {
             debug!(%error, %peer, "the connection ended before it began");
             return;
         }
-        let service = Seated::new(TowerToHyperService::new(self.router.clone()), seat);
+        let service = self.service(seat);
         self.drive(stream, service, peer).await;
+    }
+
+    fn service(&self, seat: Seat) -> Seated<TowerToHyperService<Router>> {
+        let service = TowerToHyperService::new(self.router.clone());
+        Seated::new(service, seat, self.guest.counter())
     }
 
     async fn run_tls(mut self, tls: Tls, stream: TcpStream, peer: SocketAddr, seat: Seat) {
@@ -186,27 +196,30 @@ impl Connection {
             shaken = shaken => shaken,
             // No request was read, so none is cut off.
             _ = self.stopped.changed() => return,
+            () = self.guest.asked_to_leave() => return,
         };
         match shaken {
             Ok((stream, caller)) => {
-                let service = Seated::new(TowerToHyperService::new(self.router.clone()), seat);
+                let service = self.service(seat);
                 self.drive(stream, Introduced::new(service, caller), peer).await;
             }
             Err(error) => debug!(%error, %peer, "the handshake failed"),
         }
     }
 
-    async fn drive<I, S>(mut self, stream: I, service: S, peer: SocketAddr)
+    async fn drive<I, S>(self, stream: I, service: S, peer: SocketAddr)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
         S::Future: Send + 'static,
     {
         let (io, written) = Metered::new(stream);
-        let mut served = pin!(self.http.serve_connection(io, service).with_upgrades());
+        let http = Arc::clone(&self.http);
+        let mut served = pin!(http.serve_connection(io, service).with_upgrades());
         let mut idle = pin!(sleep(self.idle_timeout));
         let mut seen = written.bytes();
         let mut stopping = false;
+        let Self { idle_timeout, mut stopped, guest, .. } = self;
         loop {
             tokio::select! {
                 biased;
@@ -222,10 +235,14 @@ impl Connection {
                         return;
                     }
                     seen = written.bytes();
-                    idle.as_mut().reset(tokio::time::Instant::now() + self.idle_timeout);
+                    idle.as_mut().reset(tokio::time::Instant::now() + idle_timeout);
+                }
+                () = guest.asked_to_leave() => {
+                    debug!(%peer, "the connection was idle, and its slot was needed");
+                    return;
                 }
                 // An error means that the sender is gone, and so is the server.
-                _ = self.stopped.changed(), if !stopping => {
+                _ = stopped.changed(), if !stopping => {
                     stopping = true;
                     served.as_mut().graceful_shutdown();
                 }

@@ -34,6 +34,9 @@ const SNAPSHOTS_PER_SAVE: usize = 64;
 /// How often a region looks after its entities.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the switches are asked for until they can be read.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// How often a region that drains looks whether it has.
 const DRAIN_EVERY: Duration = Duration::from_millis(2);
 
@@ -80,10 +83,29 @@ fn writer(services: &Arc<Services>) -> ChildSpec {
         async move {
             // Nothing of what stands on the writer reads while a commit may still come.
             services.writer.vacant().await;
+            let again = context.incarnation > 1;
+            if again {
+                services.gate.doubt();
+            }
             let store = Arc::clone(&services.store);
             let options = services.options.clone();
             let writer = Writer::new(&services.writer, store, options, services.snapshots.clone());
-            Ok::<_, Never>(unfailing(writer.run(context.stop)))
+            let looking = async move {
+                while again && services.gate.read(services.lease.as_ref()).await.is_err() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            };
+            let stop = context.stop.clone();
+            Ok::<_, Never>(unfailing(async move {
+                let reading = async {
+                    tokio::select! {
+                        biased;
+                        () = stop.raised() => {}
+                        () = looking => {}
+                    }
+                };
+                tokio::join!(writer.run(context.stop), reading);
+            }))
         }
     });
     // However long the store takes.

@@ -28,6 +28,7 @@ use tracing::{debug, warn};
 use super::entities;
 use super::journal::{Reading, unreadable, view};
 use crate::auth::{Identity, Principal, Scope};
+use crate::crowd::Endless;
 use crate::exchange::Exchange;
 use crate::openapi::{Answer, Operation, Verb, faults, parameters, shape};
 use crate::problem::Fault;
@@ -262,6 +263,7 @@ fn sent(following: Following) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SERVER_SENT));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Endless);
     response
 }
 
