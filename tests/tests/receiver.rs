@@ -258,8 +258,17 @@ async fn an_operator_sees_the_tree_and_its_actors() {
         .iter()
         .map(|child| child["name"].as_str().unwrap())
         .collect();
-    let expected =
-        ["writer", "subscriptions", "system", "regions", "effects", "schedulers", "gateway"];
+    let expected = [
+        "writer",
+        "subscriptions",
+        "system",
+        "regions",
+        "effects",
+        "schedulers",
+        "health",
+        "gateway",
+        "api-keys",
+    ];
     assert_eq!(names, expected);
     assert_eq!(first["tree"]["strategy"], "rest_for_one");
     assert_eq!(first["tree"]["children"][3]["children"][0]["name"], "alarm");

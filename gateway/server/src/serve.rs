@@ -40,6 +40,8 @@ use crate::tls::{Introduced, Tls};
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// After an error of the listener itself, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// While all slots are taken by connections that work: one of them may have become idle.
+const LOOK_FOR_IDLE_EVERY: Duration = Duration::from_millis(50);
 
 /// Limits of the listener and its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,19 +88,21 @@ pub async fn serve_with(
     let http = Arc::new(protocol(limits));
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let crowd = Crowd::new();
+    let mut waiting = None;
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
-        let (stream, peer, slot) = tokio::select! {
+        let slot = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
             }
-            accepted = accept(&listener, &slots, &crowd) => accepted,
+            slot = accept(&listener, &slots, &crowd, &mut waiting) => slot,
         };
+        let Some((stream, peer)) = waiting.take() else { continue };
         let connection = Connection {
             http: Arc::clone(&http),
             router: router.clone(),
@@ -129,20 +133,39 @@ fn protocol(limits: ConnectionLimits) -> http1::Builder {
     http
 }
 
-/// The next connection, once there is a slot for it. Safe to drop at any time.
+/// Waits for a connection and then for its slot: an idle one makes way where all are taken. Safe to
+/// drop at any time, for whoever waits stays in `waiting`.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     crowd: &Crowd,
-) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    if slots.available_permits() == 0 && !crowd.make_room() {
-        warn!("all connection slots are taken, and none of them by an idle connection");
+    waiting: &mut Option<(TcpStream, SocketAddr)>,
+) -> Option<OwnedSemaphorePermit> {
+    if waiting.is_none() {
+        *waiting = Some(next(listener).await);
     }
-    // The semaphore is never closed.
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    slot(slots, crowd).await
+}
+
+/// `None` never comes: the semaphore is never closed.
+async fn slot(slots: &Arc<Semaphore>, crowd: &Crowd) -> Option<OwnedSemaphorePermit> {
+    let mut warned = false;
+    loop {
+        if slots.available_permits() == 0 && !crowd.make_room() && !warned {
+            warn!("all connection slots are taken, and none of them by an idle connection");
+            warned = true;
+        }
+        let slot = timeout(LOOK_FOR_IDLE_EVERY, Arc::clone(slots).acquire_owned()).await;
+        if let Ok(slot) = slot {
+            return slot.ok();
+        }
+    }
+}
+
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, slot),
+            Ok(accepted) => return accepted,
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 error!(%error, "accepting connections failed");

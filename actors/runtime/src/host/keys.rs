@@ -15,6 +15,10 @@ use crate::personal::{Scope, Subjects, Wants};
 use crate::slot::{Intent, Order, SystemDelivery};
 
 /// What became of taking a decision into the working state.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack; a box would cost every decision an allocation"
+)]
 pub(super) enum Applied {
     /// It is in; the reply, what starts once it is durable, and perhaps a snapshot.
     Whole(Box<str>, After, Option<Snapshot>),

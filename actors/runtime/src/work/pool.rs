@@ -385,17 +385,10 @@ impl PoolRunner {
             {
                 return called;
             }
-            if tries == 0 || at_most_once {
-                let Some(starts) = self.courier.attempts.count(counted).await else {
-                    return Called::Left;
-                };
-                if at_most_once && starts > 1 {
-                    let detail = "the node ended while it was being sent".into();
-                    return Called::Ended(EffectOutcome::Unknown { detail });
-                }
-                if starts > self.starts_max {
-                    return Called::StartedTooOften(starts - 1);
-                }
+            if (tries == 0 || at_most_once)
+                && let Some(called) = self.counted(counted, at_most_once).await
+            {
+                return called;
             }
             let is_owner = self.lease.epoch(job.shard) == Some(job.epoch);
             if !is_owner || holding(&self.gate, job).is_some() {

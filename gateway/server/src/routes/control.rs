@@ -234,7 +234,7 @@ async fn turned(
     let key = idempotency_key(&parts.headers)?;
     let body = body::read(body, state.app.limits.body_bytes_max, deadline).await?;
     body::require_json(&parts.headers, &body)?;
-    let Reason { reason } = parse_body(&body).map_err(misread)?;
+    let Reason { reason } = parse_body(&body).map_err(|error| misread(&error))?;
     let route = format!("POST {}", exchange.path());
     let word = Word {
         target,
@@ -253,7 +253,7 @@ async fn turned(
     Ok(Turned { sequence: spoken.sequence, changed: spoken.changed, repeated: spoken.repeated })
 }
 
-fn misread(error: CommandError) -> Fault {
+fn misread(error: &CommandError) -> Fault {
     Fault::new(codes::INVALID_BODY, error.to_string())
 }
 

@@ -126,18 +126,21 @@ async fn what_is_no_http_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_limit_waits_for_another_to_close() {
+async fn a_connection_over_the_limit_waits_until_one_is_idle_and_makes_way() {
     let mut config = config();
     config.server.connections_max = 1;
     let served = start(&config).await;
+    let request = add("{}");
+    let (head, body) = request.split_at(request.len() - 1);
     let mut first = TcpStream::connect(served.address).await.unwrap();
-    first.write_all(add("{}").as_bytes()).await.unwrap();
-    assert!(patiently(answer(&mut first)).await.starts_with("HTTP/1.1 200"));
+    first.write_all(head.as_bytes()).await.unwrap();
     let mut second = TcpStream::connect(served.address).await.unwrap();
-    second.write_all(add("{}").as_bytes()).await.unwrap();
-    assert!(timeout(Duration::from_millis(100), second.readable()).await.is_err(), "it waits");
-    drop(first);
+    second.write_all(request.as_bytes()).await.unwrap();
+    assert!(timeout(Duration::from_millis(200), second.readable()).await.is_err(), "it waits");
+    first.write_all(body.as_bytes()).await.unwrap();
+    assert!(patiently(answer(&mut first)).await.starts_with("HTTP/1.1 200"));
     assert!(patiently(answer(&mut second)).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(patiently(answer(&mut first)).await, "", "it had to make way");
 }
 
 #[tokio::test]

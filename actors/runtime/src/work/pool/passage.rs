@@ -2,6 +2,7 @@
 //! stops it.
 
 use coppice_core::{EffectOutcome, EntityId, EntityKind, StreamKey, Target};
+use coppice_persistence::Tried;
 use coppice_supervisors::StopSignal;
 use tokio::time::Instant;
 use tracing::debug;
@@ -34,6 +35,18 @@ pub(super) enum Called {
 }
 
 impl PoolRunner {
+    /// Counts a start, right before something is sent; how the call ends where that is one too many.
+    pub(super) async fn counted(&self, counted: Tried, at_most_once: bool) -> Option<Called> {
+        let Some(starts) = self.courier.attempts.count(counted).await else {
+            return Some(Called::Left);
+        };
+        if at_most_once && starts > 1 {
+            let detail = "the node ended while it was being sent".into();
+            return Some(Called::Ended(EffectOutcome::Unknown { detail }));
+        }
+        (starts > self.starts_max).then(|| Called::StartedTooOften(starts - 1))
+    }
+
     /// What an effect comes to that its entity has taken off meanwhile, or can't be asked about.
     pub(super) async fn withdrawn(&self, job: &Job) -> Option<Called> {
         let deadline = Instant::now() + self.courier.patience;
