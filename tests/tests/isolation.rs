@@ -34,7 +34,7 @@ const NOBODYS_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Names in these are the caller's own to give: whoever has them elsewhere, the answer is the same
 /// and nobody else's is touched.
-const OWN_NAMES: &[&str] = &["erase_subject"];
+const OWN_NAMES: &[&str] = &["erase_subject", "inspect_actor"];
 
 /// How long an answer that doesn't end is listened to.
 const LISTEN: Duration = Duration::from_millis(300);
@@ -191,7 +191,7 @@ async fn heard(mut response: Response) -> (u16, String) {
 /// Without what differs from one request to the next, and without the name that was asked for.
 fn plain(text: &str, path: &str, names: [&str; 2]) -> String {
     let Ok(mut body) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
-    for pointer in ["/request_id", "/error/request_id", "/erased_at"] {
+    for pointer in ["/request_id", "/error/request_id", "/erased_at", "/at"] {
         if let Some(member) = body.pointer_mut(pointer) {
             *member = Value::Null;
         }

@@ -8,7 +8,7 @@
 //! A writer may fall in the middle of a commit, and the commit not with it: the store works on it
 //! still. So it runs as a task of its own, until the store has said what became of it. The next writer,
 //! with all that stands on it, begins only then, and no entity is read until then
-//! ([`WriterHandle::landed`]): whoever reads one reads everything that was ever handed to the store.
+//! (`WriterHandle::landed`): whoever reads one reads everything that was ever handed to the store.
 
 use std::fmt;
 use std::panic::resume_unwind;

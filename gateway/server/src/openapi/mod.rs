@@ -1,6 +1,6 @@
 //! The table of routes: what each takes, answers and refuses, and who may ask.
 //!
-//! **Invariant:** a route is served if and only if it stands in the table, since [`Routes`] takes
+//! **Invariant:** a route is served if and only if it stands in the table, since `Routes` takes
 //! both at once. The OpenAPI document is made of the same table, and so are the tests that try
 //! every route.
 //!

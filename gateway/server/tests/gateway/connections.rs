@@ -134,6 +134,7 @@ async fn a_connection_over_the_limit_waits_until_one_is_idle_and_makes_way() {
     let (head, body) = request.split_at(request.len() - 1);
     let mut first = TcpStream::connect(served.address).await.unwrap();
     first.write_all(head.as_bytes()).await.unwrap();
+    assert!(timeout(Duration::from_millis(100), first.readable()).await.is_err(), "it is read");
     let mut second = TcpStream::connect(served.address).await.unwrap();
     second.write_all(request.as_bytes()).await.unwrap();
     assert!(timeout(Duration::from_millis(200), second.readable()).await.is_err(), "it waits");

@@ -2,7 +2,7 @@
 //! public keys of files.
 //!
 //! **Invariants:** nothing of a token but its header is read before its signature is verified; the
-//! key decides the algorithm ([`keys`]); a token that was accepted is believed until it expires, not
+//! key decides the algorithm (`keys`); a token that was accepted is believed until it expires, not
 //! longer. A token can't be taken back before.
 //!
 //! Why our own reading on `ring`: see ADR 016.
