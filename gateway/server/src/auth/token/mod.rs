@@ -5,7 +5,7 @@
 //! key decides the algorithm (`keys`); a token that was accepted is believed until it expires, not
 //! longer. A token can't be taken back before.
 //!
-//! Why our own reading on `ring`: see ADR 016.
+//! Why our own reading on `ring`: see ADR 017.
 
 mod claims;
 mod fault;
