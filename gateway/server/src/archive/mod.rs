@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use coppice_persistence::StoreError;
 use thiserror::Error;
 
+use crate::verification::Unverified;
+
 pub use self::check::{Checked, check};
 pub use self::export::{Exported, export};
 
@@ -46,15 +48,10 @@ pub enum ArchiveError {
 
 impl From<StoreError> for ArchiveError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Damaged { .. } | StoreError::Unreadable { .. } => {
-                Self::Fault(error.to_string())
-            }
-            StoreError::Unavailable { .. }
-            | StoreError::Full
-            | StoreError::TooNew { .. }
-            | StoreError::Migration(_)
-            | StoreError::Invalid(_) => Self::Store(error),
+        // What is a fault of the journal is one wherever it is met.
+        match Unverified::from(error) {
+            Unverified::Store(error) => Self::Store(error),
+            Unverified::Fault(fault) => Self::Fault(fault),
         }
     }
 }
