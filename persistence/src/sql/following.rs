@@ -4,6 +4,7 @@
 //! is wanted: what is too large never leaves the database. One stream is found by its own index.
 //! What belongs to a tenant or a kind is looked for among the events of a bounded span of positions,
 //! so that no index has to be written with every event and no reader holds a connection for long.
+//! What the embedded store wrote last is kept in memory, for whoever follows all of it.
 //!
 //! **Invariant:** rows are decoded one by one, so a row that doesn't read is told by its position
 //! and the others are read.
@@ -11,9 +12,9 @@
 use coppice_core::{EntityId, EntityKind, Position};
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::SqlStore;
 use super::db::{limit_of, reading};
 use super::rows::{self, FollowedTuple};
+use super::{Appender, SqlStore};
 use crate::error::StoreError;
 use crate::store::{FollowedEvent, Journal as _, JournalPiece, JournalRead, UnreadableEvent};
 
@@ -84,6 +85,11 @@ macro_rules! fetch {
 
 impl SqlStore {
     pub(super) async fn piece(&self, read: &JournalRead) -> Result<JournalPiece, StoreError> {
+        if let Appender::Sqlite(appender, _) = &self.appender
+            && let Some(piece) = appender.recent().piece(read)
+        {
+            return Ok(piece);
+        }
         let end = self.last_position().await?;
         let spans = read.scope.as_ref().is_some_and(|scope| scope.stream().is_none());
         let until = match spans {

@@ -7,6 +7,7 @@
 mod append;
 mod checkpoint;
 mod copy;
+mod recent;
 mod room;
 mod script;
 

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use coppice_testkit::postgres::shared_database;
 use coppice_testkit::{Sandbox, binary};
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -89,15 +90,20 @@ async fn a_stream_ends_once_its_key_is_revoked_or_has_expired_and_says_so() {
 
 #[tokio::test]
 async fn an_event_that_can_not_be_read_ends_the_streams_that_should_carry_it_and_no_other() {
-    let mut sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    // The embedded store hands on what it has just written out of memory; here the tail is read.
+    let url = shared_database().unwrap();
+    let mut sandbox = Sandbox::builder(binary()).database(&url).start().await.unwrap();
     let http = Http::new(&sandbox);
     http.adds("a", 1).await;
-    meanwhile(
-        sandbox.data(),
-        "CREATE TRIGGER spoil AFTER INSERT ON events WHEN NEW.payload LIKE '%666%' \
-         BEGIN UPDATE events SET correlation = x'00' WHERE position = NEW.position; END",
-    )
-    .await;
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    for text in [
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.payload LIKE '%666%' THEN NEW.correlation := '\\x00'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER spoil BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION spoil()",
+    ] {
+        sqlx::query(text).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
     let mut all = Sse::open(http.get("/v1/events")).await;
     let mut a = Sse::open(http.get("/v1/events?kind=counter&id=a")).await;
     let mut b = Sse::open(http.get("/v1/events?kind=counter&id=b")).await;

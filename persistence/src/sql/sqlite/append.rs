@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::checkpoint::Checkpoints;
 use super::classify;
+use super::recent::Recent;
 use super::script::{BatchHeader, Script, Scripts};
 use crate::chain::batch_hash;
 use crate::error::StoreError;
@@ -43,6 +44,7 @@ struct Appending {
 pub(in crate::sql) struct SqliteAppender {
     pool: SqlitePool,
     state: Mutex<Appending>,
+    recent: Recent,
     checkpoints: Checkpoints,
     checkpoint_pool: SqlitePool,
 }
@@ -50,7 +52,13 @@ pub(in crate::sql) struct SqliteAppender {
 impl SqliteAppender {
     pub(in crate::sql) fn new(pool: SqlitePool, checkpoint_pool: SqlitePool) -> Self {
         let checkpoints = Checkpoints::start(checkpoint_pool.clone());
-        Self { pool, state: Mutex::new(Appending::default()), checkpoints, checkpoint_pool }
+        let (state, recent) = (Mutex::default(), Recent::default());
+        Self { pool, state, recent, checkpoints, checkpoint_pool }
+    }
+
+    /// The events that were appended last.
+    pub(in crate::sql) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     pub(in crate::sql) async fn close(&self) {
@@ -64,7 +72,7 @@ impl SqliteAppender {
         let mut state = self.state.lock().await;
         let acquired = self.pool.acquire().await;
         let mut connection = acquired.map_err(|error| classify("appending", error))?;
-        let outcome = append_on(&mut state, &mut connection, units).await;
+        let outcome = append_on(&mut state, &self.recent, &mut connection, units).await;
         self.checkpoints.appended();
         if let Err(StoreError::Unavailable { .. }) = &outcome {
             // Whatever broke, a fresh connection reads the file as it is.
@@ -77,6 +85,7 @@ impl SqliteAppender {
 
 async fn append_on(
     state: &mut Appending,
+    recent: &Recent,
     connection: &mut SqliteConnection,
     units: &[Unit],
 ) -> Result<Vec<UnitOutcome>, StoreError> {
@@ -85,7 +94,7 @@ async fn append_on(
     for _ in 0..JUDGEMENTS_MAX {
         let appends = appends_of(units, &writing);
         if appends.iter().all(|append| begins_at_genesis(append)) {
-            match write(state, connection, &appends).await {
+            match write(state, recent, connection, &appends).await {
                 Ok(()) => return Ok(outcomes),
                 Err(error) if !is_refusal(&error) => return Err(classify("appending", error)),
                 Err(_) => {}
@@ -103,7 +112,7 @@ async fn append_on(
     // Each was found fit and the database still refuses them: some stream holds what contradicts
     // its row. One by one, so that it stops nobody else.
     for index in writing {
-        match write(state, connection, &appends_of(units, &[index])).await {
+        match write(state, recent, connection, &appends_of(units, &[index])).await {
             Ok(()) => {}
             Err(error) if is_refusal(&error) => {
                 let refusals = (0..units[index].appends.len()).map(|at| (at, Refusal::Damaged));
@@ -134,6 +143,7 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 
 async fn write(
     state: &mut Appending,
+    recent: &Recent,
     connection: &mut SqliteConnection,
     appends: &[&StreamAppend],
 ) -> Result<(), sqlx::Error> {
@@ -148,12 +158,14 @@ async fn write(
         return Ok(());
     }
     let Script { text, arguments } = state.scripts.append(appends, header)?;
+    let writing = recent.writing();
     let written = sqlx::query_with(text, arguments).execute(&mut *connection).await;
     if let Err(error) = written {
         // Some errors have ended the transaction already; then there is nothing to roll back.
         drop(sqlx::query("ROLLBACK").execute(&mut *connection).await);
         return Err(error);
     }
+    writing.committed(tail.position, appends);
     state.tail = Some(header.map_or(tail, |header| Tail {
         position: header.last,
         batch: header.number,
