@@ -10,6 +10,8 @@ mod calls;
 mod crashes;
 #[path = "effects/freeze.rs"]
 mod freeze;
+#[path = "effects/freezer.rs"]
+mod freezer;
 #[path = "effects/lapses.rs"]
 mod lapses;
 #[path = "effects/letters.rs"]

@@ -270,6 +270,7 @@ async fn an_operator_sees_the_tree_and_its_actors() {
         "effects",
         "schedulers",
         "health",
+        "freezer",
         "gateway",
         "api-keys",
     ];

@@ -250,3 +250,27 @@ async fn whoever_finds_that_the_system_must_stop_can_freeze_it_and_the_first_rea
     let shown = control.look(Instant::now() + PATIENCE).await.unwrap();
     assert!(shown.state.contains("the ledger does not add up"), "{}", shown.state);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_falls_with_a_freeze_in_its_hands_leaves_the_gate_as_the_journal_says() {
+    for (point, is_durable) in
+        [(Point::BeforeAppend, false), (Point::AfterAppendBeforeAnswer, true)]
+    {
+        let world = world(RuntimeOptions::default());
+        let running = world.start().await;
+        running.set("a", 20_000).await;
+        world.store.faults().arm(point, Action::Panic, Times::Next(1));
+        let said = running.node.control().freeze("a test says so", "a test").await;
+        assert!(said.is_err(), "{point:?}: nobody knows what became of it: {said:?}");
+        // Its tree is up again, and the timer due.
+        sleep(LONG).await;
+        let stops = running.node.gate().stops();
+        assert_eq!(stops.frozen.is_some(), is_durable, "{point:?}");
+        assert_eq!(world.bell.count(), usize::from(!is_durable), "{point:?}");
+        if is_durable {
+            running.unfreeze().await;
+        }
+        running.shows("a", "heard", 1).await;
+        assert_eq!(world.bell.count(), 1, "{point:?}");
+    }
+}

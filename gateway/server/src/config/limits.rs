@@ -122,6 +122,7 @@ fn of_observing(config: &Config) -> Vec<Range> {
         ("health.interval_ms", health.interval_ms, 100..=DAY_MS),
         ("health.timeout_ms", health.timeout_ms, 10..=DAY_MS),
         ("health.failures_max", health.failures_max.into(), 1..=1_000),
+        ("health.freeze_after_s", health.freeze_after_s, 0..=YEAR_S),
     ]
 }
 

@@ -319,6 +319,8 @@ pub struct HealthConfig {
     pub timeout_ms: u64,
     /// Checks that fail in a row before a dependency is down.
     pub failures_max: u32,
+    /// Time down after which the node freezes the system; 0 for never.
+    pub freeze_after_s: u64,
 }
 
 /// What is written to stderr, and how.

@@ -8,6 +8,7 @@
 //! Whoever has to act on the whole follows [`Health::watch`].
 
 mod checks;
+mod freezer;
 mod keeper;
 mod record;
 
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 pub use self::checks::{Parts, SHARDS, STORE_READ, STORE_WRITE, TREE, of_node, receiver};
+pub use self::freezer::freezer;
 pub use self::keeper::keeper;
 pub use self::record::Finding;
 
