@@ -9,6 +9,7 @@
 
 mod document;
 pub(crate) mod faults;
+mod page;
 pub(crate) mod parameters;
 
 use axum::Router;
@@ -20,6 +21,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::auth::Scope;
 
 pub use document::document;
+pub use page::page;
 
 /// One method of one path.
 #[derive(Debug, Clone, Copy)]

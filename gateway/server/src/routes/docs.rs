@@ -1,6 +1,7 @@
-//! `/openapi.json` and `/docs`: the document of this node's routes, and a page to read and try it.
+//! `/openapi.json`, `/docs` and `/redoc`: the document of this node's routes, a page to try it, and a
+//! page to read it without a script.
 //!
-//! The page is Swagger UI out of its crate: nothing of it comes from another host.
+//! The first page is Swagger UI out of its crate: nothing of it comes from another host.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use utoipa_swagger_ui::Config;
 
 use super::json;
 use crate::exchange::Exchange;
-use crate::openapi::{Operation, document};
+use crate::openapi::{Operation, document, page};
 use crate::problem::Fault;
 
 /// Scripts and styles are the page's own; it talks to this node and to nobody else.
@@ -25,25 +26,35 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 #[derive(Clone)]
 struct Documentation {
     document: Bytes,
+    reference: Bytes,
     page: Arc<Config<'static>>,
 }
 
 /// The routes, for these operations.
 pub(super) fn router(operations: &[&Operation]) -> Router {
+    let document = document(operations);
+    let reference = Bytes::from(page(&document));
     // A value always serializes.
-    let document = serde_json::to_vec(&document(operations)).unwrap_or_default();
+    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let page = Arc::new(Config::from("/openapi.json").persist_authorization(false));
     Router::new()
         .route("/openapi.json", get(openapi))
         .route("/docs", get(index))
         .route("/docs/", get(index))
         .route("/docs/{*file}", get(file))
-        .with_state(Documentation { document: document.into(), page })
+        .route("/redoc", get(read))
+        .with_state(Documentation { document, reference, page })
 }
 
 async fn openapi(State(state): State<Documentation>, request: Request) -> Response {
     let exchange = Exchange::begin(&request.into_parts().0);
     exchange.finish(json(Body::from(state.document)))
+}
+
+async fn read(State(state): State<Documentation>, request: Request) -> Response {
+    let exchange = Exchange::begin(&request.into_parts().0);
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    exchange.finish(displayed(Body::from(state.reference), Some(html)))
 }
 
 /// The page names its parts relative to its own path, which must therefore end in a slash.
@@ -72,12 +83,18 @@ fn shown(state: &Documentation, file: &str, exchange: &Exchange) -> Response {
         let nothing = Fault::new(codes::ROUTE_NOT_FOUND, "there is no such part of the page");
         return nothing.respond(exchange);
     };
-    let mut response = Response::new(Body::from(file.bytes.into_owned()));
+    let kind = HeaderValue::try_from(file.content_type).ok();
+    exchange.finish(displayed(Body::from(file.bytes.into_owned()), kind))
+}
+
+/// Something for a browser to show.
+fn displayed(body: Body, kind: Option<HeaderValue>) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    if let Ok(kind) = HeaderValue::try_from(file.content_type) {
+    if let Some(kind) = kind {
         headers.insert(header::CONTENT_TYPE, kind);
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    exchange.finish(response)
+    response
 }

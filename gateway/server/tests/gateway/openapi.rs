@@ -130,4 +130,22 @@ async fn the_document_and_its_page_are_served_without_a_key() {
     let (_, _, script) = get("/docs/swagger-initializer.js").await;
     assert!(String::from_utf8(script).unwrap().contains("/openapi.json"));
     assert_eq!(get("/docs/nothing").await.0, StatusCode::NOT_FOUND);
+
+    let (status, kind, page) = get("/redoc").await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "text/html; charset=utf-8"));
+    let page = String::from_utf8(page).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            let heading = format!(
+                "<h2 id=\"{}\"><code>{} {path}</code></h2>",
+                operation["operationId"].as_str().unwrap(),
+                method.to_uppercase()
+            );
+            assert!(page.contains(&heading), "{heading}");
+        }
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("<h2 id=\"schema-{name}\">")), "{name}");
+    }
 }
