@@ -144,8 +144,9 @@ impl Bell {
         if owed.entity != call.entity || *owed.request != *call.request {
             return Err(format!("{key} is called with {} for {}", call.request, owed.request));
         }
-        // What was on its way when the writer fell may be recorded while the call is tried again.
-        let is_tried_on = earlier.last().is_some_and(|call| call.node == self.node);
+        // What was on its way when the writer fell may be recorded while the call is tried again,
+        // whoever else owned the entity meanwhile.
+        let is_tried_on = earlier.iter().any(|call| call.node == self.node);
         if owed.settled.is_some() && !(is_tried_on && self.shocks.count() > 0) {
             return Err(format!("{key} is called after its outcome was recorded"));
         }
