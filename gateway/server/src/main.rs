@@ -14,6 +14,10 @@ use coppice_server::config::{self, Flags, Secret, Settings, Sources};
 use coppice_server::inspection::{InspectError, Look};
 use coppice_server::problem::Chain;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The node could not do what it was told to.
 const FAILED: u8 = 1;
 /// The command line or the configuration doesn't fit; clap uses the same.

@@ -65,6 +65,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/freeze.rs", "time must pass to show that nothing is sent in it"),
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
     ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
+    ("tests/tests/credentials.rs", "polls for a condition"),
     ("tests/tests/hostile.rs", "a slow client is what is tested"),
     ("tests/tests/feed.rs", "the test has paused tokio's time"),
     ("tests/tests/tree.rs", "the test has paused tokio's time"),
