@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorCell, ActorRef, ActorRuntime, SpawnErr};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::actor::{SupervisorActor, SupervisorArguments};
@@ -16,7 +15,7 @@ use crate::requests::Message;
 use crate::spec::SupervisorSpec;
 use crate::subtree::Subtree;
 use crate::tracked::Tracked;
-use crate::worker::{StopSignal, TaskActor, TaskContext};
+use crate::worker::{StopSignal, StopSource, TaskActor, TaskContext};
 
 /// What an incarnation is started with.
 pub(crate) struct Launching {
@@ -44,7 +43,7 @@ pub(crate) struct Launched {
 /// How an incarnation is asked to stop.
 pub(crate) enum Stop {
     Actor,
-    Task(watch::Sender<bool>),
+    Task(StopSource),
     Supervisor(ActorRef<Message>),
 }
 
@@ -126,8 +125,7 @@ where
     E: Into<ractor::ActorProcessingErr> + 'static,
 {
     fn launch(&self, launching: Launching) -> Launched {
-        let (raise, raised) = watch::channel(false);
-        let stop = StopSignal::new(raised);
+        let (raise, stop) = StopSignal::pair();
         let task = Arc::clone(&self.0);
         let make = move |incarnation| {
             let context = TaskContext { incarnation, stop: stop.clone() };

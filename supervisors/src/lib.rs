@@ -46,7 +46,7 @@ pub use spec::{
 };
 pub use tree::{Outcome, StartError, Tree};
 pub use view::{ChildCounts, ChildInfo, ChildSnapshot, SupervisorSnapshot, SupervisorState};
-pub use worker::{StopSignal, TaskContext};
+pub use worker::{StopSignal, StopSource, TaskContext};
 
 /// The README's example, compiled.
 #[cfg(doctest)]

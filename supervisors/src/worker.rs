@@ -5,10 +5,12 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// What a task is given when it starts.
 #[derive(Debug, Clone)]
@@ -20,26 +22,58 @@ pub struct TaskContext {
 }
 
 /// Says that a task should end. Stays raised once it is.
+///
+/// Whoever waits is woken in the order in which they came: a `watch` would wake them in one that no
+/// seed of a simulation decides.
 #[derive(Debug, Clone)]
-pub struct StopSignal(watch::Receiver<bool>);
+pub struct StopSignal(Arc<Signal>);
+
+#[derive(Debug, Default)]
+struct Signal {
+    is_raised: AtomicBool,
+    waiting: Notify,
+}
+
+/// Raises a [`StopSignal`], at the latest when it is dropped.
+#[derive(Debug)]
+pub struct StopSource(Arc<Signal>);
+
+impl StopSource {
+    /// Says it.
+    pub fn raise(&self) {
+        self.0.is_raised.store(true, Ordering::Release);
+        self.0.waiting.notify_waiters();
+    }
+}
+
+impl Drop for StopSource {
+    fn drop(&mut self) {
+        self.raise();
+    }
+}
 
 impl StopSignal {
-    /// Raised once `true` is sent, or the sender is gone: for what runs outside a tree.
+    /// A signal with what raises it: for what runs outside a tree.
     #[must_use]
-    pub const fn new(raised: watch::Receiver<bool>) -> Self {
-        Self(raised)
+    pub fn pair() -> (StopSource, Self) {
+        let signal = Arc::<Signal>::default();
+        (StopSource(Arc::clone(&signal)), Self(signal))
     }
 
     /// Waits until it is raised.
     pub async fn raised(&self) {
-        // The supervisor's end being gone means the same.
-        drop(self.0.clone().wait_for(|raised| *raised).await);
+        let mut notified = pin!(self.0.waiting.notified());
+        // From here on no raise is missed.
+        notified.as_mut().enable();
+        if !self.is_raised() {
+            notified.await;
+        }
     }
 
     /// Whether it is.
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        *self.0.borrow()
+        self.0.is_raised.load(Ordering::Acquire)
     }
 }
 

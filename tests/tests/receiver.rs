@@ -270,9 +270,9 @@ async fn an_operator_sees_the_tree_and_its_actors() {
         "effects",
         "schedulers",
         "health",
-        "freezer",
         "gateway",
         "api-keys",
+        "freezer",
     ];
     assert_eq!(names, expected);
     assert_eq!(first["tree"]["strategy"], "rest_for_one");

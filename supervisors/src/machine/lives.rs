@@ -135,7 +135,7 @@ impl Life {
         match &self.stop {
             Stop::Actor => self.cell.stop(Some(SHUTDOWN.to_owned())),
             Stop::Task(raise) => {
-                raise.send_replace(true);
+                raise.raise();
                 self.cell.stop(Some(SHUTDOWN.to_owned()));
             }
             // Not by ractor's stop: it must stop its children first.

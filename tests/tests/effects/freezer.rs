@@ -7,7 +7,7 @@ use std::time::Duration;
 use coppice_api::health::Criticality;
 use coppice_core::{CommandId, CorrelationId, Target};
 use coppice_runtime::{Clock as _, RuntimeOptions, Word};
-use coppice_server::health::{Dependency, Finding, Health, HealthOptions, freezer, keeper};
+use coppice_server::health::{Dependency, Finding, Health, HealthOptions, SHARDS, freezer, keeper};
 use coppice_testkit::{Action, Point, Times};
 use coppice_tests::node::PATIENCE;
 use futures_util::FutureExt as _;
@@ -31,7 +31,12 @@ struct Outside {
 
 impl Outside {
     /// Watched over in a node's tree.
-    async fn watched(&self, world: &World, running: &Running, criticality: Criticality) {
+    async fn watched(
+        &self,
+        world: &World,
+        running: &Running,
+        (name, criticality): (&'static str, Criticality),
+    ) {
         let gone = Arc::clone(&self.gone);
         let check = move || {
             let finding = match gone.load(Ordering::SeqCst) {
@@ -45,7 +50,7 @@ impl Outside {
             timeout: Duration::from_secs(5),
             failures_max: 3,
         };
-        let dependency = Dependency { name: "outside", criticality, check: Box::new(check) };
+        let dependency = Dependency { name, criticality, check: Box::new(check) };
         let clock = Arc::new(world.clock.clone());
         let health = Health::new(options, vec![dependency], world.clock.now());
         let tree = running.node.supervisor();
@@ -84,17 +89,17 @@ impl Running {
     }
 }
 
-async fn begin(criticality: Criticality) -> (World, Running, Outside) {
+async fn begin(name: &'static str, criticality: Criticality) -> (World, Running, Outside) {
     let world = World { obeys: true, ..World::new(RuntimeOptions::default()) };
     let running = world.start().await;
     let outside = Outside::default();
-    outside.watched(&world, &running, criticality).await;
+    outside.watched(&world, &running, (name, criticality)).await;
     (world, running, outside)
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_freezes_once_it_has_lasted_and_one_that_ends_before_does_not() {
-    let (_world, running, outside) = begin(Criticality::Critical).await;
+    let (_world, running, outside) = begin("outside", Criticality::Critical).await;
     outside.goes();
     sleep(FOUND_WITHIN + AFTER - SOON).await;
     outside.comes_back();
@@ -114,7 +119,7 @@ async fn an_outage_freezes_once_it_has_lasted_and_one_that_ends_before_does_not(
 
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_lets_go_on_is_stopped_again_by_the_next_outage_only() {
-    let (_world, running, outside) = begin(Criticality::Critical).await;
+    let (_world, running, outside) = begin("outside", Criticality::Critical).await;
     outside.goes();
     sleep(FOUND_WITHIN + AFTER + SOON).await;
     assert!(running.frozen().is_some());
@@ -130,7 +135,7 @@ async fn what_an_operator_lets_go_on_is_stopped_again_by_the_next_outage_only() 
 
 #[tokio::test(start_paused = true)]
 async fn where_the_store_can_not_take_the_freeze_it_is_frozen_once_it_can() {
-    let (world, running, outside) = begin(Criticality::Critical).await;
+    let (world, running, outside) = begin("outside", Criticality::Critical).await;
     outside.goes();
     let faults = world.store.faults();
     faults.arm(Point::BeforeAppend, Action::Unavailable, Times::Next(500));
@@ -148,8 +153,37 @@ async fn where_the_store_can_not_take_the_freeze_it_is_frozen_once_it_can() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_important_and_not_critical_freezes_nothing() {
-    let (_world, running, outside) = begin(Criticality::Important).await;
+    let (_world, running, outside) = begin("outside", Criticality::Important).await;
     outside.goes();
     sleep(AFTER * 5).await;
     assert_eq!(running.frozen(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_only_lost_its_shards_freezes_nothing() {
+    let (_world, running, outside) = begin(SHARDS, Criticality::Critical).await;
+    outside.goes();
+    sleep(AFTER * 5).await;
+    assert_eq!(running.frozen(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_in_which_parts_of_the_node_fall_freezes_once_all_the_same() {
+    let (world, running, outside) = begin("outside", Criticality::Critical).await;
+    let falls = async || {
+        world.store.faults().arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
+        assert!(running.caller.add("c", 1, None).await.is_err());
+    };
+    outside.goes();
+    // Everything behind the writer is started again, every time before the minute is over.
+    for _ in 0..4 {
+        sleep(Duration::from_secs(25)).await;
+        falls().await;
+    }
+    sleep(SOON).await;
+    assert!(running.frozen().is_some());
+    running.operator_unfreezes().await;
+    falls().await;
+    sleep(AFTER * 3).await;
+    assert_eq!(running.frozen(), None, "the same outage");
 }

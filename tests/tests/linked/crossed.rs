@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use coppice_domain::example::Counter;
 use coppice_runtime::personal::AtHand;
-use coppice_runtime::supervisors::StopSignal;
+use coppice_runtime::supervisors::{StopSignal, StopSource};
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
     Answer, Failure, Feed, Gate, Horizons, KindPort, LinkGroup, NoSpans, Pools, Quarantine, Region,
@@ -18,7 +18,7 @@ use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
 use coppice_tests::profile::Profile;
 use coppice_tests::vault::TestVault;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::world::profile;
@@ -27,7 +27,7 @@ use crate::world::profile;
 struct Doors {
     counters: Arc<Region<Counter>>,
     profiles: Arc<Region<Profile>>,
-    _writer: (JoinHandle<()>, watch::Sender<bool>),
+    _writer: (JoinHandle<()>, StopSource),
 }
 
 type Asked = JoinHandle<Result<Answer, Failure>>;
@@ -36,7 +36,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     let store = Arc::new(MemoryStore::default());
     let lease = Arc::new(claim(store.as_ref(), "node").await);
     let (snapshots, _) = mpsc::channel(1);
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = StopSignal::pair();
     let handle = WriterHandle::default();
     let writer = Writer::new(&handle, store.clone(), options.clone(), snapshots.clone());
     let clock = Arc::new(VirtualClock::default());
@@ -62,7 +62,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
     Doors {
         counters: Arc::new(Region::new(Arc::clone(&services))),
         profiles: Arc::new(Region::new(services)),
-        _writer: (spawn(writer.run(StopSignal::new(stopped))), stop),
+        _writer: (spawn(writer.run(stopped)), stop),
     }
 }
 

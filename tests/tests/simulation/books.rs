@@ -68,6 +68,8 @@ pub(crate) struct Books {
     pub(crate) effects: BTreeMap<Uuid, Owed>,
     /// Causes that the system itself was.
     pub(crate) own_causes: BTreeSet<CommandId>,
+    /// Which node wrote the event behind a command first.
+    pub(crate) writers: BTreeMap<(StreamKey, CommandId), u64>,
 }
 
 impl Books {

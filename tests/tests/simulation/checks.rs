@@ -184,12 +184,15 @@ impl Checks<'_> {
             let asked = asked.get(key);
             let mut seen = BTreeSet::new();
             for cause in causes {
-                if !seen.insert(*cause) {
+                // A timer that was set twice for one microsecond, as a clock that jumps back
+                // allows, fires twice under one id: the books hold each firing against a setting.
+                let is_own = books.own_causes.contains(cause);
+                if !seen.insert(*cause) && !is_own {
                     return Err(format!("{cause} took effect twice on {key}"));
                 }
                 let known = asked.and_then(|asked| asked.get(cause));
                 let may = known.is_some_and(|asked| asked.may_have_happened);
-                if !may && !books.own_causes.contains(cause) {
+                if !may && !is_own {
                     return Err(format!("{cause} took effect on {key}, and was not to"));
                 }
             }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_core::EffectMode;
+use coppice_core::{CommandId, EffectMode};
+use coppice_runtime::work::message::outcome_key;
 use coppice_runtime::{EffectCall, EffectError, EffectHandler, Lease};
 use coppice_testkit::{Random, TestLease};
 use futures_util::future::BoxFuture;
@@ -144,9 +145,11 @@ impl Bell {
         if owed.entity != call.entity || *owed.request != *call.request {
             return Err(format!("{key} is called with {} for {}", call.request, owed.request));
         }
-        // What was on its way when the writer fell may be recorded while the call is tried again,
-        // whoever else owned the entity meanwhile.
-        let is_tried_on = earlier.iter().any(|call| call.node == self.node);
+        // What this node had on its way when its writer fell it may record while it tries the call
+        // again, also where another owned the entity in between.
+        let outcome = (call.entity.clone(), CommandId(outcome_key(key)));
+        let is_tried_on = earlier.iter().any(|call| call.node == self.node)
+            && books.writers.get(&outcome) == Some(&self.node);
         if owed.settled.is_some() && !(is_tried_on && self.shocks.count() > 0) {
             return Err(format!("{key} is called after its outcome was recorded"));
         }

@@ -136,7 +136,10 @@ impl Observer for Ear {
             let key = &unit.appends[0].key;
             let (head, events) = (unit.appends[0].expected.sequence, unit.appends[0].events.len());
             self.sim.note(format_args!("node {node} appends {events} to {key} at {head}"));
-            let UnitOutcome::Refused(refusals) = outcome else { continue };
+            let UnitOutcome::Refused(refusals) = outcome else {
+                self.wrote(unit);
+                continue;
+            };
             for (at, refusal) in refusals {
                 self.refused(&unit.appends[*at], refusal);
             }
@@ -148,6 +151,16 @@ impl Observer for Ear {
 impl Ear {
     pub(crate) fn new(sim: &Arc<Sim>, node: u64) -> Self {
         Self { sim: Arc::clone(sim), node }
+    }
+
+    fn wrote(&self, unit: &Unit) {
+        let mut books = self.sim.books();
+        for append in &unit.appends {
+            for event in &append.events {
+                let place = (append.key.clone(), event.body.causation);
+                books.writers.entry(place).or_insert(self.node);
+            }
+        }
     }
 
     /// The epoch stops other nodes, so a head that moved means that this one decided twice.

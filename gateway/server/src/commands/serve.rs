@@ -207,11 +207,6 @@ async fn open_gateway(
     // Before the first request: a node that is asked knows how it is.
     let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
     node.open(checks).await.map_err(ServeError::Gateway)?;
-    if config.health.freeze_after_s > 0 {
-        let after = Duration::from_secs(config.health.freeze_after_s);
-        let freezer = health::freezer(observed.health.clone(), node.switches().control, after);
-        node.open(freezer).await.map_err(ServeError::Gateway)?;
-    }
     let app = Arc::new(app(node, config, tokens, observed));
     let parts = (app.streams.clone(), app.observed.health.clone());
     let router = cors::around(routes::router(Arc::clone(&app)), &config.server.cors);
@@ -219,7 +214,13 @@ async fn open_gateway(
     node.open(gateway(listener, router, parts, &config.server, tls.clone()))
         .await
         .map_err(ServeError::Gateway)?;
+    let health = app.observed.health.clone();
     node.open(api_keys(app)).await.map_err(ServeError::Gateway)?;
+    if config.health.freeze_after_s > 0 {
+        let after = Duration::from_secs(config.health.freeze_after_s);
+        let freezer = health::freezer(health, node.switches().control, after);
+        node.open(freezer).await.map_err(ServeError::Gateway)?;
+    }
     if let Some(tls) = tls {
         node.open(certificates(tls)).await.map_err(ServeError::Gateway)?;
     }
