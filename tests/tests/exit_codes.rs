@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const GAVE_UP: i32 = 4;
 /// Far below what a start needs.
 const FILES_FEW: u32 = 16;
-const TRIES_MAX: u32 = 200;
+const TRIES_MAX: u32 = 1_000;
 /// A tree that bears three restarts has given up long before; a process that takes longer is taken
 /// for one that lives, and tried again.
 const GIVES_UP_WITHIN: Duration = Duration::from_secs(2);
