@@ -35,7 +35,7 @@ impl Running {
         assert!(self.say(Target::Everything, true).await.changed);
     }
 
-    async fn unfreeze(&self) {
+    pub(crate) async fn unfreeze(&self) {
         assert!(self.say(Target::Everything, false).await.changed);
     }
 }

@@ -5,14 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coppice_api::health::Criticality;
-use coppice_core::{CommandId, CorrelationId, Target};
-use coppice_runtime::{Clock as _, RuntimeOptions, Word};
+use coppice_runtime::{Clock as _, RuntimeOptions};
 use coppice_server::health::{Dependency, Finding, Health, HealthOptions, SHARDS, freezer, keeper};
 use coppice_testkit::{Action, Point, Times};
-use coppice_tests::node::PATIENCE;
 use futures_util::FutureExt as _;
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
+use tokio::time::sleep;
 
 use crate::world::{Running, World};
 
@@ -73,20 +70,6 @@ impl Running {
         let stop = self.node.gate().stops().frozen?;
         Some((stop.by.to_string(), stop.reason.to_string()))
     }
-
-    async fn operator_unfreezes(&self) {
-        let word = Word {
-            target: Target::Everything,
-            stops: false,
-            reason: "it is looked after".to_owned(),
-            by: "an operator".to_owned(),
-            command_id: CommandId(Uuid::now_v7()),
-            keyed: false,
-            correlation: CorrelationId(Uuid::now_v7()),
-            deadline: Instant::now() + PATIENCE,
-        };
-        assert!(self.node.control().say(word).await.unwrap().changed);
-    }
 }
 
 async fn begin(name: &'static str, criticality: Criticality) -> (World, Running, Outside) {
@@ -123,7 +106,7 @@ async fn what_an_operator_lets_go_on_is_stopped_again_by_the_next_outage_only() 
     outside.goes();
     sleep(FOUND_WITHIN + AFTER + SOON).await;
     assert!(running.frozen().is_some());
-    running.operator_unfreezes().await;
+    running.unfreeze().await;
     sleep(AFTER * 5).await;
     assert_eq!(running.frozen(), None, "the same outage");
     outside.comes_back();
@@ -183,7 +166,7 @@ async fn an_outage_in_which_parts_of_the_node_fall_freezes_once_all_the_same() {
     assert_eq!(running.frozen(), None, "it is found after half a minute, and lasts a minute");
     sleep(SOON * 2).await;
     assert!(running.frozen().is_some());
-    running.operator_unfreezes().await;
+    running.unfreeze().await;
     falls().await;
     sleep(AFTER * 3).await;
     assert_eq!(running.frozen(), None, "the same outage");
