@@ -2,8 +2,8 @@
 //! struct lists its fields.
 //!
 //! Object members are sorted by their UTF-16 code units and no white space is written, as RFC 8785
-//! has it. Numbers are written as `serde_json` writes them, which equals RFC 8785 for integers up
-//! to 2^53; states hold no floats.
+//! has it. So are numbers with a fraction or an exponent. An integer is written with all its digits,
+//! also beyond 2^53, where RFC 8785 would round it: two amounts must not have one hash.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -54,11 +54,43 @@ fn write(value: &Value, text: &mut String) -> Result<(), serde_json::Error> {
             }
             text.push(']');
         }
+        Value::Number(number) if number.is_f64() => {
+            text.push_str(&number.as_f64().map(shortest).unwrap_or_default());
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             text.push_str(&serde_json::to_string(value)?);
         }
     }
     Ok(())
+}
+
+/// A float as ECMAScript writes it (ECMA-262, `Number::toString`), which RFC 8785 prescribes.
+fn shortest(number: f64) -> String {
+    // Rust's exponent form has the same shortest digits: one before the point, then the rest.
+    let text = format!("{:e}", number.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = mantissa.replace('.', "");
+    let point = exponent.parse::<i32>().unwrap_or_default() + 1;
+    let sign = if number < 0.0 { "-" } else { "" };
+    let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    if (count..=21).contains(&point) {
+        return format!("{sign}{digits}{}", zeros(point - count));
+    }
+    if (1..=21).contains(&point) {
+        let (whole, part) = digits.split_at(usize::try_from(point).unwrap_or_default());
+        return format!("{sign}{whole}.{part}");
+    }
+    if (-5..=0).contains(&point) {
+        return format!("{sign}0.{}{digits}", zeros(-point));
+    }
+    let (first, rest) = digits.split_at(1);
+    let rest = if rest.is_empty() { String::new() } else { format!(".{rest}") };
+    let plus = if point > 0 { "+" } else { "" };
+    format!("{sign}{first}{rest}e{plus}{}", point - 1)
 }
 
 #[cfg(test)]
@@ -71,6 +103,32 @@ mod tests {
     fn members_are_sorted_and_white_space_is_gone() {
         let value = json!({"b": [1, {"z": null, "a": "x"}], "a": true});
         assert_eq!(to_canonical_json(&value).unwrap(), r#"{"a":true,"b":[1,{"a":"x","z":null}]}"#);
+    }
+
+    #[test]
+    fn floats_are_written_as_rfc_8785_shows() {
+        // From its appendix B, and the borders between the forms.
+        for (number, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (5e-324, "5e-324"),
+            (-5e-324, "-5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (295_147_905_179_352_830_000.0, "295147905179352830000"),
+            (9.999_999_999_999_997e22, "9.999999999999997e+22"),
+            (1e23, "1e+23"),
+            (1e21, "1e+21"),
+            (999_999_999_999_999_900_000.0, "999999999999999900000"),
+            (9.999_999_999_999_997e-7, "9.999999999999997e-7"),
+            (0.000_001, "0.000001"),
+            (333_333_333.333_333_3, "333333333.3333333"),
+            (-4.5, "-4.5"),
+            (2.0, "2"),
+        ] {
+            assert_eq!(to_canonical_json(&number).unwrap(), expected);
+        }
+        assert_eq!(to_canonical_json(&u64::MAX).unwrap(), "18446744073709551615");
     }
 
     #[test]

@@ -128,6 +128,19 @@ pub trait Rejection: Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
 }
 
+/// Who may command the entities of a kind. Callers may read every kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Any caller with the right to write.
+    Open,
+    /// The platform's own routes and handlers alone, which check what a caller may ask for: a
+    /// caller can't command or delete it by its bare name, nor have another entity do so.
+    Guarded,
+    /// As [`Access::Guarded`], and no freeze and no kill switch stops it: it is what they are
+    /// recorded in.
+    Platform,
+}
+
 /// An entity kind.
 ///
 /// ```
@@ -192,10 +205,8 @@ pub trait Entity: Send + Sync + Sized + 'static {
     /// Names the layout of [`Entity::State`] in snapshots. Raise it with every change of the
     /// state's fields; snapshots with another tag are ignored and the journal is replayed.
     const SNAPSHOT_LAYOUT: u32;
-    /// Whether the platform alone commands this kind. Callers can read it and not command it,
-    /// delete it or send it anything from another entity, and no freeze and no kill switch stops
-    /// it: it is what they are recorded in.
-    const PLATFORM: bool = false;
+    /// Who may command this kind, and whether anything stops it.
+    const ACCESS: Access = Access::Open;
 
     /// The state. Plain types only (no `serde_json::Value`, no untagged or flattened enums): a
     /// snapshot is bincode, which can't decode self-describing types.

@@ -19,18 +19,22 @@ pub mod envelope;
 pub mod hash;
 pub mod ids;
 pub mod invariants;
+pub mod json;
 pub mod pending;
 pub mod sensitive;
 pub mod time;
 
 pub use control::{Stop, Stops, Target};
-pub use entity::{CommandError, Context, Decision, DecodeError, DomainEvent, Entity, Rejection};
+pub use entity::{
+    Access, CommandError, Context, Decision, DecodeError, DomainEvent, Entity, Rejection,
+};
 pub use envelope::{EventRecord, StoredEvent, StreamHead};
 pub use hash::Hash;
 pub use ids::{
     CommandId, CorrelationId, EntityId, EntityKind, Epoch, EventId, InvalidId, Position, Sequence,
     ShardId, StreamId, StreamKey, SubjectId, TenantId,
 };
+pub use json::Json;
 pub use pending::{Effect, EffectId, EffectMode, EffectOutcome, Outstanding, Pending, TimerId};
 pub use sensitive::Sensitive;
 pub use time::Timestamp;

@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use coppice_core::control::{CONTROL_KIND, control_key};
-use coppice_core::{CommandId, CorrelationId, EntityKind, StreamKey, Target};
+use coppice_core::{Access, CommandId, CorrelationId, EntityKind, StreamKey, Target};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
@@ -120,12 +120,13 @@ impl Control {
             expected: None,
             deadline: word.deadline,
         };
-        let answer = self.registry.ask_own(CONTROL_KIND, request).await?;
+        let answer = self.registry.ask_trusted(CONTROL_KIND, request).await?;
         spoken(&answer)
     }
 
     fn check(&self, kind: &EntityKind) -> Result<(), Failure> {
-        let is_stoppable = self.registry.is_platform(kind.as_str()) == Some(false);
+        let access = self.registry.access(kind.as_str());
+        let is_stoppable = matches!(access, Some(Access::Open | Access::Guarded));
         is_stoppable.then_some(()).ok_or_else(|| Failure::UnknownKind(kind.to_string()))
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_core::{Epoch, Sequence, Stops, StreamKey, Target};
@@ -23,8 +23,9 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::answer::Failure;
+use crate::door::Door;
 use crate::lease::Lease;
-use crate::registry::{Registry, WeakRegistry};
+use crate::registry::Registry;
 
 /// The switches as they stand in the journal.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ pub struct Gate {
     /// The epoch under which the switches were read last.
     read_under: AtomicU64,
     reading: tokio::sync::Mutex<()>,
-    registry: OnceLock<WeakRegistry>,
+    door: Door,
     patience: Duration,
 }
 
@@ -78,15 +79,14 @@ impl Gate {
             left: Mutex::default(),
             read_under: AtomicU64::new(NEVER),
             reading: tokio::sync::Mutex::new(()),
-            registry: OnceLock::new(),
+            door: Door::new(),
             patience,
         }
     }
 
     /// Tells where the entity is, once there is somewhere.
     pub(crate) fn connect(&self, registry: &Registry) {
-        // Connected once, by the node that made it.
-        let _first = self.registry.set(registry.downgrade());
+        self.door.connect(registry);
     }
 
     /// What stops an entity, if anything does.
@@ -184,8 +184,7 @@ impl Gate {
         }
         let _one_at_a_time = self.reading.lock().await;
         let Err(epoch) = self.is_read(key, lease)? else { return Ok(()) };
-        let registry = self.registry.get().and_then(WeakRegistry::upgrade);
-        let registry = registry.ok_or(Failure::ShuttingDown)?;
+        let registry = self.door.registry().ok_or(Failure::ShuttingDown)?;
         // The entity is in memory after it, read under this epoch or a later one, and has said how
         // it stands.
         registry.wake(key, Instant::now() + self.patience).await?;

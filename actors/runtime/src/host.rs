@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use coppice_core::{
-    CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId, Timestamp,
+    Access, CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, ShardId, Timestamp,
 };
 use coppice_persistence::CommandRecord;
 use tracing::error;
@@ -200,7 +200,7 @@ impl<K: Entity> Host<K> {
         self.slot.does(Activity::Recovering);
         services.quarantine.loaded(services.lease.as_ref(), shard, epoch).await;
         services.writer.landed().await;
-        if !K::PLATFORM {
+        if K::ACCESS != Access::Platform {
             // Fails closed: where nobody knows what is stopped, nothing is decided.
             services.gate.read(services.lease.as_ref()).await?;
         }

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use coppice_core::Entity;
 use coppice_core::control::control_key;
 use coppice_core::sensitive::Vault;
+use coppice_core::{Access, Entity};
 use coppice_persistence::Store;
 use coppice_supervisors::{ChildSpec, Outcome, StartError, SupervisorHandle, Tree, TreeOptions};
 use thiserror::Error;
@@ -39,6 +39,7 @@ use tracing::warn;
 use crate::answer::Failure;
 use crate::clock::Clock;
 use crate::control::Control;
+use crate::door::Door;
 use crate::erasure::{DESTROY, Destroyer, Eraser};
 use crate::feed::Feed;
 use crate::gate::Gate;
@@ -89,6 +90,7 @@ pub struct NodeBuilder {
     obeys: bool,
     projections: Vec<Arc<dyn Projection>>,
     effects: Vec<EffectPool>,
+    doors: Vec<Door>,
     first: Vec<ChildSpec>,
     last: Vec<ChildSpec>,
     grace: Duration,
@@ -123,6 +125,7 @@ impl NodeBuilder {
             obeys: false,
             projections,
             effects,
+            doors: Vec::new(),
             first,
             last,
             grace,
@@ -159,6 +162,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Connects a door to this node's entities when it starts.
+    #[must_use]
+    pub fn door(mut self, door: &Door) -> Self {
+        self.doors.push(door.clone());
+        self
+    }
+
     /// Keys of personal data. Without any, it is neither written nor read.
     #[must_use]
     pub fn keys(mut self, keys: Arc<dyn Keys>) -> Self {
@@ -183,7 +193,7 @@ impl NodeBuilder {
     #[must_use]
     pub fn kind<K: Entity>(mut self) -> Self {
         self.kinds.push(Box::new(|services| Arc::new(Region::<K>::new(Arc::clone(services)))));
-        if K::PLATFORM {
+        if K::ACCESS == Access::Platform {
             self.platform_kinds.insert(K::KIND);
         }
         self
@@ -236,6 +246,7 @@ impl NodeBuilder {
         });
         let registry = Registry::new(self.kinds.into_iter().map(|make| make(&services)));
         handlers.connect(&services, &registry);
+        self.doors.iter().for_each(|door| door.connect(&registry));
         services.gate.connect(&registry);
         let work = Work::new(&services, &registry, self.grace);
         let mut root = tree::root();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coppice_core::hash::sha256;
 use coppice_core::{
-    CommandError, EffectId, Entity, EntityId, EntityKind, StreamKey, SubjectId, TenantId,
+    Access, CommandError, EffectId, Entity, EntityId, EntityKind, StreamKey, SubjectId, TenantId,
 };
 use dashmap::DashMap;
 use futures_util::future::{BoxFuture, join_all};
@@ -277,8 +277,8 @@ impl<K: Entity> KindPort for Region<K> {
         K::KIND
     }
 
-    fn is_platform(&self) -> bool {
-        K::PLATFORM
+    fn access(&self) -> Access {
+        K::ACCESS
     }
 
     fn keep(&self) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use coppice_core::{EffectId, EntityId, StreamKey, SubjectId, TenantId};
+use coppice_core::{Access, EffectId, EntityId, StreamKey, SubjectId, TenantId};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
@@ -18,9 +18,9 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
-    /// Whether the platform alone commands it.
-    fn is_platform(&self) -> bool {
-        false
+    /// Who may command it.
+    fn access(&self) -> Access {
+        Access::Open
     }
 
     /// Delivers a command and waits for its answer, until its deadline and a little longer.
@@ -193,8 +193,8 @@ impl Registry {
         self.kinds.keys().copied()
     }
 
-    /// Delivers a caller's command to an entity of a kind. To a caller the commands of the
-    /// platform's own kinds are not there.
+    /// Delivers a caller's command to an entity of a kind. To a caller the commands of kinds that
+    /// aren't [`Access::Open`] are not there.
     ///
     /// # Errors
     /// [`Failure`], with its outcome.
@@ -202,18 +202,19 @@ impl Registry {
         self.open_port(kind, &request)?.ask(request).await
     }
 
-    /// Delivers a command of the platform itself, to a kind of its own or any other.
+    /// Delivers a command of the platform itself, to a kind of any [`Access`]. Only for code that
+    /// has checked what its caller may ask for.
     ///
     /// # Errors
     /// [`Failure`], with its outcome.
-    pub(crate) async fn ask_own(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
+    pub async fn ask_trusted(&self, kind: &str, request: Request) -> Result<Answer, Failure> {
         self.port(kind)?.ask(request).await
     }
 
-    /// Whether the platform alone commands a kind; `None` where there is no such kind.
+    /// Who may command a kind; `None` where there is no such kind.
     #[must_use]
-    pub fn is_platform(&self, kind: &str) -> Option<bool> {
-        self.kinds.get(kind).map(|port| port.is_platform())
+    pub fn access(&self, kind: &str) -> Option<Access> {
+        self.kinds.get(kind).map(|port| port.access())
     }
 
     /// Deletes an entity of a kind: its stream ends with a tombstone, and nothing is decided on it
@@ -228,14 +229,33 @@ impl Registry {
     /// Delivers commands to several entities that are accepted together or not at all. Each must
     /// go to another entity.
     pub async fn ask_linked(&self, requests: Vec<(&str, Request)>) -> Vec<Result<Answer, Failure>> {
+        self.linked(requests, |kind, request| self.open_port(kind, request)).await
+    }
+
+    /// As [`Registry::ask_linked`], for commands of the platform itself; see
+    /// [`Registry::ask_trusted`].
+    pub async fn ask_linked_trusted(
+        &self,
+        requests: Vec<(&str, Request)>,
+    ) -> Vec<Result<Answer, Failure>> {
+        self.linked(requests, |kind, _| self.port(kind)).await
+    }
+
+    async fn linked<'a>(
+        &'a self,
+        requests: Vec<(&str, Request)>,
+        port: impl Fn(&str, &Request) -> Result<&'a Arc<dyn KindPort>, Failure>,
+    ) -> Vec<Result<Answer, Failure>> {
         let group = Arc::new(LinkGroup::new(requests.len()));
-        if requests.iter().any(|(kind, request)| self.open_port(kind, request).is_err()) {
+        let parts: Vec<_> =
+            requests.into_iter().map(|(kind, request)| (port(kind, &request), request)).collect();
+        if parts.iter().any(|(port, _)| port.is_err()) {
             group.break_up();
         }
-        let asked = requests.into_iter().map(|(kind, request)| {
+        let asked = parts.into_iter().map(|(port, request)| {
             let group = Arc::clone(&group);
             async move {
-                match self.open_port(kind, &request) {
+                match port {
                     Ok(port) => port.ask_linked(request, group).await,
                     Err(failure) => {
                         group.break_up();
@@ -350,7 +370,7 @@ impl Registry {
     /// The port of a kind that callers may command.
     fn open_port(&self, kind: &str, request: &Request) -> Result<&Arc<dyn KindPort>, Failure> {
         let port = self.port(kind)?;
-        if port.is_platform() {
+        if port.access() != Access::Open {
             return Err(Failure::UnknownCommand(request.command.clone()));
         }
         Ok(port)

@@ -12,7 +12,7 @@ mod event;
 mod state;
 
 use coppice_core::control::CONTROL_KIND;
-use coppice_core::{CommandError, Context, Decision, Entity, Stops};
+use coppice_core::{Access, CommandError, Context, Decision, Entity, Stops};
 
 pub use self::command::{Command, Word};
 pub use self::error::ControlError;
@@ -26,7 +26,7 @@ pub struct Control;
 impl Entity for Control {
     const KIND: &'static str = CONTROL_KIND;
     const SNAPSHOT_LAYOUT: u32 = 1;
-    const PLATFORM: bool = true;
+    const ACCESS: Access = Access::Platform;
     type State = State;
     type Command = Command;
     type Event = Event;

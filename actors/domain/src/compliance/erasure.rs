@@ -11,7 +11,9 @@ mod error;
 mod event;
 mod state;
 
-use coppice_core::{CommandError, Context, Decision, EffectId, EffectOutcome, Entity, Pending};
+use coppice_core::{
+    Access, CommandError, Context, Decision, EffectId, EffectOutcome, Entity, Pending,
+};
 
 pub use self::command::{Command, Request, Settle};
 pub use self::error::ErasureError;
@@ -28,7 +30,7 @@ pub struct Erasure;
 impl Entity for Erasure {
     const KIND: &'static str = "erasure";
     const SNAPSHOT_LAYOUT: u32 = 1;
-    const PLATFORM: bool = true;
+    const ACCESS: Access = Access::Platform;
     type State = State;
     type Command = Command;
     type Event = Event;

@@ -4,7 +4,6 @@
 //! as the sender owes anything: however often it is sent, it takes effect once.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,8 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::answer::{Failure, Outcome, Request};
-use crate::registry::{Registry, WeakRegistry};
+use crate::door::Door;
+use crate::registry::Registry;
 use crate::work::effects::{EffectCall, EffectError, EffectHandler};
 
 /// The name of the handler.
@@ -40,7 +40,7 @@ pub struct EntityCommand<'a> {
 #[derive(Default)]
 pub(crate) struct EntityCommands {
     /// The registry holds the entities, which hold the pools, which hold this.
-    registry: OnceLock<WeakRegistry>,
+    door: Door,
     patience: Duration,
 }
 
@@ -52,18 +52,17 @@ impl fmt::Debug for EntityCommands {
 
 impl EntityCommands {
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { registry: OnceLock::new(), patience }
+        Self { door: Door::new(), patience }
     }
 
     /// Tells where to send, once there is somewhere.
     pub(crate) fn connect(&self, registry: &Registry) {
-        // Connected once, by the node that made it.
-        let _first = self.registry.set(registry.downgrade());
+        self.door.connect(registry);
     }
 
     async fn send(&self, call: EffectCall) -> Result<String, EffectError> {
         let refused = |detail: String| EffectError::Refused { code: "invalid".into(), detail };
-        let Some(registry) = self.registry.get().and_then(WeakRegistry::upgrade) else {
+        let Some(registry) = self.door.registry() else {
             return Err(EffectError::NotSent { detail: "the node starts or has ended".into() });
         };
         let command: EntityCommand<'_> =
