@@ -7,3 +7,4 @@
 
 pub mod compliance;
 pub mod example;
+pub mod workflow;

@@ -12,8 +12,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use coppice_core::{Epoch, Sequence, Stops, StreamKey, Target};
