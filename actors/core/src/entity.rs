@@ -271,6 +271,12 @@ pub trait Entity: Send + Sync + Sized + 'static {
         None
     }
 
+    /// The workflow that an entity's events belong to, so that whoever reads them finds what was
+    /// done for it. Asked of the state behind the event.
+    fn workflow<'a>(_state: &'a Self::State, _key: &'a StreamKey) -> Option<&'a str> {
+        None
+    }
+
     /// Whose personal data a command's body holds. Such a body is never kept among the dead
     /// letters, so that destroying the subject's key erases all there is.
     fn subject(_command: &Self::Command) -> Option<&SubjectId> {

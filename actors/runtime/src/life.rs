@@ -127,20 +127,29 @@ impl<K: Entity> Life<K> {
         self.chained.reserve_exact(decision.events.len());
         let reply = vault.run(|| serde_json::to_string(&decision.reply)).map_err(problem)?;
         self.groups.retain(|group| !group.is_broken() && !group.is_complete());
-        let mut head = self.head;
+        let mut payloads = Vec::with_capacity(decision.events.len());
         for event in &decision.events {
-            let payload = vault.run(|| event.encode()).map_err(problem)?;
             let event_type = event.event_type();
             if !invariants::is_event_type(event_type) || event_type == TOMBSTONE {
                 return Err(format!("{event_type} is no event type"));
             }
+            payloads.push(vault.run(|| event.encode()).map_err(problem)?);
+        }
+        let mut state = std::mem::take(&mut self.state);
+        for event in &decision.events {
+            state = K::evolve(state, event);
+        }
+        let workflow: Option<Box<str>> = K::workflow(&state, &self.incarnation.key).map(Into::into);
+        let mut head = self.head;
+        for (event, payload) in decision.events.iter().zip(payloads) {
+            let event_type = event.event_type();
             let body = EventBody {
                 event_type: event_type.into(),
                 payload: payload.into(),
                 recorded_at: now,
                 causation: order.id,
                 correlation: order.correlation,
-                workflow: None,
+                workflow: workflow.clone(),
                 policy_bundle: None,
                 subject: event.subject().cloned(),
                 key_id: event.key_id().map(Into::into),
@@ -148,10 +157,6 @@ impl<K: Entity> Life<K> {
             let record = EventRecord::chain(head, body);
             head = record.head();
             self.chained.push(record);
-        }
-        let mut state = std::mem::take(&mut self.state);
-        for event in &decision.events {
-            state = K::evolve(state, event);
         }
         self.wake_at = K::pending(&state).wake_at();
         self.owes = K::pending(&state).owes();

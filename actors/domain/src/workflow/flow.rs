@@ -24,8 +24,8 @@ mod tests;
 mod view;
 
 use coppice_core::{
-    Access, CommandError, Context, Decision, EffectId, EffectOutcome, Entity, Pending, TimerId,
-    Timestamp,
+    Access, CommandError, Context, Decision, EffectId, EffectOutcome, Entity, Pending, StreamKey,
+    TimerId, Timestamp,
 };
 
 pub use self::command::{Cancel, Command, Decide, Priority, Submit};
@@ -97,6 +97,10 @@ impl Entity for Workflow {
         let left = state.work.as_deref().is_none_or(|work| outcome::is_left(work, effect));
         (!unknown || !left)
             .then(|| Command::Settle { effect: effect.clone(), outcome: outcome.clone() })
+    }
+
+    fn workflow<'a>(_: &'a State, key: &'a StreamKey) -> Option<&'a str> {
+        Some(key.id().as_str())
     }
 
     fn view(state: &State) -> Option<View> {
