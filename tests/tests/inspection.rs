@@ -69,6 +69,7 @@ impl World {
             eraser: None,
             observed: Observed::default(),
             switches: None,
+            planner: None,
             inspector: Some(node.inspector()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

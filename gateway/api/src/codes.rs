@@ -43,6 +43,7 @@ catalogue! {
     MALFORMED_JSON = "malformed_json" 400 false "The body is not JSON";
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key" 400 false "The idempotency key is invalid";
     AUTH_INVALID = "auth_invalid" 401 false "The API key is missing or not valid";
+    POLICY_DENIED = "policy_denied" 403 false "Policy forbids it";
     SCOPE_MISSING = "scope_missing" 403 false "The API key lacks a scope";
     ROUTE_NOT_FOUND = "route_not_found" 404 false "There is nothing at this path";
     UNKNOWN_KIND = "unknown_kind" 404 false "There is no such entity kind";
@@ -51,6 +52,8 @@ catalogue! {
     DEAD_LETTER_NOT_FOUND = "dead_letter_not_found" 404 false "There is no such dead letter";
     API_KEY_NOT_FOUND = "api_key_not_found" 404 false "There is no such API key";
     TENANT_NOT_FOUND = "tenant_not_found" 404 false "There is no such tenant";
+    WORKFLOW_NOT_FOUND = "workflow_not_found" 404 false "There is no such workflow";
+    PLAN_NOT_FOUND = "plan_not_found" 404 false "There is no such plan";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";

@@ -10,6 +10,7 @@
 
 pub mod activity;
 pub mod api_key;
+pub mod audit;
 pub mod codes;
 pub mod control;
 pub mod entity;
@@ -18,6 +19,7 @@ pub mod inspect;
 pub mod journal;
 pub mod problem;
 pub mod subject;
+pub mod workflow;
 
 pub use codes::{CODES, Code};
 pub use entity::{CommandAnswer, EntityView};

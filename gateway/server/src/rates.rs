@@ -45,8 +45,11 @@ enum Class {
 impl Class {
     const fn of(scope: Scope) -> Self {
         match scope {
-            Scope::EntitiesRead => Self::Read,
-            Scope::EntitiesWrite | Scope::EntitiesDelete => Self::Write,
+            Scope::EntitiesRead | Scope::WorkflowsRead => Self::Read,
+            Scope::EntitiesWrite
+            | Scope::EntitiesDelete
+            | Scope::WorkflowsWrite
+            | Scope::WorkflowsApprove => Self::Write,
             Scope::InspectRead
             | Scope::InspectWrite
             | Scope::KeysRead

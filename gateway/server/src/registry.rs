@@ -5,22 +5,32 @@ use std::sync::Arc;
 
 use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
+use coppice_domain::workflow::Workflow;
 use coppice_runtime::NodeBuilder;
 
 use crate::activity::Activity;
+use crate::audit::{Hashes, Side};
 use crate::verification::Kinds;
+use crate::workflows::Listing;
 
 /// Serves every kind, and keeps every read model.
 #[must_use]
 pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
-    let builder = builder.projection(Arc::new(Activity));
+    let builder = builder
+        .projection(Arc::new(Activity))
+        .projection(Arc::new(Listing::ALL))
+        .projection(Arc::new(Listing::ACTIVE))
+        .projection(Arc::new(Hashes(Side::Input)))
+        .projection(Arc::new(Hashes(Side::Output)));
     let builder = builder.kind::<Control>().obeys_control().kind::<Erasure>();
-    builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>()
+    let builder = builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>();
+    builder.kind::<Workflow>()
 }
 
 /// Every kind, for whoever replays journals without serving them.
 #[must_use]
 pub fn replay_all() -> Kinds {
     let kinds = Kinds::default().kind::<Control>().kind::<Erasure>();
-    kinds.kind::<Counter>().kind::<Alarm>().kind::<Contact>()
+    let kinds = kinds.kind::<Counter>().kind::<Alarm>().kind::<Contact>();
+    kinds.kind::<Workflow>()
 }

@@ -10,6 +10,7 @@ use coppice_runtime::{Eraser, Feed, Horizons, Inspector, Registry};
 use crate::auth::Auth;
 use crate::config::ServerConfig;
 use crate::observed::Observed;
+use crate::planning::Planner;
 use crate::rates::Rates;
 use crate::routes::Switches;
 use crate::streams::Streams;
@@ -38,6 +39,8 @@ pub struct App {
     pub switches: Option<Switches>,
     /// What erases subjects; without it, there is nothing at `/v1/subjects`.
     pub eraser: Option<Eraser>,
+    /// Makes plans of tasks; without it, there is nothing at `/v1/tasks` and `/v1/workflows`.
+    pub planner: Option<Planner>,
     /// What is kept of how the node is and what it does.
     pub observed: Observed,
 }
@@ -64,6 +67,8 @@ impl fmt::Debug for JournalAccess {
 pub struct RequestLimits {
     /// The largest body.
     pub body_bytes_max: usize,
+    /// The largest body of a task or workflow, which brings its input or plan along.
+    pub workflow_bytes_max: usize,
     /// How long the client waits at most.
     pub timeout: Duration,
 }
@@ -72,6 +77,7 @@ impl From<&ServerConfig> for RequestLimits {
     fn from(config: &ServerConfig) -> Self {
         Self {
             body_bytes_max: config.body_bytes_max,
+            workflow_bytes_max: config.workflow_bytes_max,
             timeout: Duration::from_millis(config.request_timeout_ms),
         }
     }

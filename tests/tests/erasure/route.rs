@@ -53,6 +53,7 @@ async fn served() -> (World, String) {
         streams: coppice_server::streams::Streams::from(&config.server),
         inspector: None,
         switches: None,
+        planner: None,
         eraser: Some(world.node.eraser()),
         observed: Observed::default(),
     };

@@ -25,6 +25,12 @@ pub enum Scope {
     ControlRead,
     /// Stopping the system, a kind or a tenant.
     ControlWrite,
+    /// Reading tasks, workflows and their trail.
+    WorkflowsRead,
+    /// Submitting and cancelling tasks and workflows.
+    WorkflowsWrite,
+    /// Deciding whether a step may run.
+    WorkflowsApprove,
 }
 
 /// The scope that holds all others.
@@ -32,7 +38,7 @@ pub const SCOPE_ALL: &str = "*";
 
 impl Scope {
     /// Every scope. One that is missing here can't be granted.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::EntitiesRead,
         Self::EntitiesWrite,
         Self::EntitiesDelete,
@@ -44,6 +50,9 @@ impl Scope {
         Self::MetricsRead,
         Self::ControlRead,
         Self::ControlWrite,
+        Self::WorkflowsRead,
+        Self::WorkflowsWrite,
+        Self::WorkflowsApprove,
     ];
 
     /// The scope as it is stored and shown.
@@ -61,6 +70,9 @@ impl Scope {
             Self::MetricsRead => "metrics:read",
             Self::ControlRead => "control:read",
             Self::ControlWrite => "control:write",
+            Self::WorkflowsRead => "workflows:read",
+            Self::WorkflowsWrite => "workflows:write",
+            Self::WorkflowsApprove => "workflows:approve",
         }
     }
 
@@ -78,7 +90,10 @@ impl Scope {
             | Self::KeysRead
             | Self::KeysWrite
             | Self::SubjectsWrite
-            | Self::MetricsRead => false,
+            | Self::MetricsRead
+            | Self::WorkflowsRead
+            | Self::WorkflowsWrite
+            | Self::WorkflowsApprove => false,
         }
     }
 

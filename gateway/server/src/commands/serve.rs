@@ -27,10 +27,13 @@ use crate::bootstrap::{
     BootstrapError, BootstrapKeyError, bootstrap, bootstrap_operators, given_key,
 };
 use crate::compose::{ComposeError, Node};
-use crate::config::{BOOTSTRAP_KEY, Config, OPERATOR_KEY, Secret, ServerConfig, Settings};
+use crate::config::{
+    BOOTSTRAP_KEY, Config, OPERATOR_KEY, PlansConfig, Secret, ServerConfig, Settings,
+};
 use crate::health::{self, Health};
 use crate::observed::Observed;
 use crate::otlp::{self, Sending, SpanCounters};
+use crate::planning::{NoJudge, Planner, TemplateError, Templates};
 use crate::problem::Chain;
 use crate::rates::Rates;
 use crate::serve as connections;
@@ -58,6 +61,9 @@ pub enum ServeError {
     /// The store or the runtime did not start.
     #[error("the node did not start")]
     Compose(#[source] ComposeError),
+    /// Plans can't be made of what the settings name.
+    #[error("the plan templates can not be used")]
+    Plans(#[source] TemplateError),
     /// There is no first key.
     #[error("the first tenant was not made")]
     Bootstrap(#[source] BootstrapError),
@@ -117,6 +123,7 @@ pub async fn serve_until(
     let tokens =
         Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
     let tls = Tls::new(&config.server.tls).map_err(ServeError::Tls)?;
+    let planner = planner(&config.plans).map_err(ServeError::Plans)?;
     logging::start(config.log);
     let counters = Arc::new(SpanCounters::default());
     let (spans, sending) = spans(config, &counters)?;
@@ -130,7 +137,8 @@ pub async fn serve_until(
         }
     };
     let traces = (spans, counters);
-    let outcome = match open_gateway(&node, config, &given, tokens, traces, tls).await {
+    let keys = (given, tokens);
+    let outcome = match open_gateway(&node, config, keys, planner, traces, tls).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -177,11 +185,21 @@ struct GivenKeys {
     operators: Option<ApiKey>,
 }
 
+/// Makes plans of the templates that the settings name.
+fn planner(config: &PlansConfig) -> Result<Planner, TemplateError> {
+    let templates = if config.directory.as_os_str().is_empty() {
+        Templates::shipped()?
+    } else {
+        Templates::with_directory(&config.directory)?
+    };
+    Ok(Planner::new(templates, Arc::new(NoJudge)))
+}
+
 async fn open_gateway(
     node: &Node,
     config: &Config,
-    given: &GivenKeys,
-    tokens: Tokens,
+    (given, tokens): (GivenKeys, Tokens),
+    planner: Planner,
     (spans, counters): (Arc<dyn Spans>, Arc<SpanCounters>),
     tls: Option<Tls>,
 ) -> Result<(), ServeError> {
@@ -207,7 +225,7 @@ async fn open_gateway(
     // Before the first request: a node that is asked knows how it is.
     let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
     node.open(checks).await.map_err(ServeError::Gateway)?;
-    let app = Arc::new(app(node, config, tokens, observed));
+    let app = Arc::new(app(node, config, tokens, planner, observed));
     let parts = (app.streams.clone(), app.observed.health.clone());
     let router = cors::around(routes::router(Arc::clone(&app)), &config.server.cors);
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -295,7 +313,7 @@ fn certificates(tls: Tls) -> ChildSpec {
     })
 }
 
-fn app(node: &Node, config: &Config, tokens: Tokens, observed: Observed) -> App {
+fn app(node: &Node, config: &Config, tokens: Tokens, planner: Planner, observed: Observed) -> App {
     App {
         registry: node.registry.clone(),
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth).tokens(tokens),
@@ -306,6 +324,7 @@ fn app(node: &Node, config: &Config, tokens: Tokens, observed: Observed) -> App 
         inspector: Some(node.inspector()),
         switches: Some(node.switches()),
         eraser: Some(node.eraser()),
+        planner: Some(planner),
         observed,
     }
 }

@@ -147,6 +147,7 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("effects.concurrency", size(effects.concurrency), 1..=100_000),
         ("effects.timeout_ms", effects.timeout_ms, 1..=DAY_MS),
         ("server.body_bytes_max", size(server.body_bytes_max), 1..=GIB),
+        ("server.workflow_bytes_max", size(server.workflow_bytes_max), 1..=GIB),
         ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
         ("server.connections_max", size(server.connections_max), 1..=1_000_000),
         ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),

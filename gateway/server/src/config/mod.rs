@@ -26,8 +26,8 @@ pub use environment::{
 };
 pub use sections::{
     AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, HealthConfig,
-    JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, RatesConfig, RuntimeConfig, Secret,
-    ServerConfig, StoreConfig, TenantRates, TlsCaller, TlsConfig, TraceConfig,
+    JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, PlansConfig, RatesConfig, RuntimeConfig,
+    Secret, ServerConfig, StoreConfig, TenantRates, TlsCaller, TlsConfig, TraceConfig,
 };
 
 /// The defaults, as they are documented.

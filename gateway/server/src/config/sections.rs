@@ -21,6 +21,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// Calls to the outside.
     pub effects: EffectsConfig,
+    /// What tasks are planned from.
+    pub plans: PlansConfig,
     /// Verification of API keys.
     pub auth: AuthConfig,
     /// How fast tenants may ask.
@@ -31,6 +33,14 @@ pub struct Config {
     pub trace: TraceConfig,
     /// What is written to stderr, and how.
     pub log: LogConfig,
+}
+
+/// What tasks are planned from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlansConfig {
+    /// A directory of templates that stand above the shipped ones; none where empty.
+    pub directory: PathBuf,
 }
 
 /// What the node is used for.
@@ -55,6 +65,8 @@ pub struct ServerConfig {
     pub environment: Environment,
     /// The largest body that is accepted.
     pub body_bytes_max: usize,
+    /// The largest task or workflow that is accepted.
+    pub workflow_bytes_max: usize,
     /// The largest request line with headers that is accepted.
     pub header_bytes_max: usize,
     /// Connections at the same time.

@@ -10,7 +10,7 @@ use coppice_persistence::StoreError;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Params, activity, answer, entities, param, stream, unreadable_path};
+use super::{Params, activity, answer, audit, entities, param, stream, unreadable_path, workflows};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
 use crate::openapi::{Answer, Operation, Parameter, Routes, Verb, faults, parameters, shape};
@@ -62,12 +62,13 @@ const EVENTS: Operation = Operation {
 
 /// The routes, on a node whose journal can be read.
 pub(super) fn routes() -> Routes<Reading> {
-    Routes::new()
+    let routes = Routes::new()
         .on(&LIST, list)
         .on(&EVENTS, events)
         .on(&activity::ACTIVITY, activity::activity)
         .on(&stream::EVENTS, stream::events)
-        .on(&stream::SOCKET, stream::socket)
+        .on(&stream::SOCKET, stream::socket);
+    audit::routes(workflows::progress_routes(routes))
 }
 
 impl Reading {

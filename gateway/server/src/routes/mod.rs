@@ -5,6 +5,7 @@
 
 mod activity;
 mod api_keys;
+mod audit;
 mod control;
 mod docs;
 mod entities;
@@ -14,6 +15,7 @@ mod journal;
 mod metrics;
 mod stream;
 mod subjects;
+mod workflows;
 
 use axum::Router;
 use axum::body::Body;
@@ -56,6 +58,10 @@ pub fn router(state: AppState) -> Router {
         let controlling = control::Controlling { app: app(), switches };
         routes = routes.merge(control::routes().with_state(controlling));
     }
+    if let (Some(planner), Some(access)) = (state.planner.clone(), state.journal.clone()) {
+        let working = workflows::Working { app: app(), journal: access, planner };
+        routes = routes.merge(workflows::routes().with_state(working));
+    }
     let (router, operations) = routes.into_parts();
     router
         .merge(docs::router(&operations))
@@ -77,6 +83,7 @@ pub fn operations() -> Vec<&'static Operation> {
         subjects::routes().into_operations(),
         journal::routes().into_operations(),
         control::routes().into_operations(),
+        workflows::routes().into_operations(),
     ]
     .concat()
 }

@@ -19,7 +19,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use coppice_api::codes;
 use coppice_api::journal::StreamEnd;
-use coppice_core::{Position, StoredEvent};
+use coppice_core::{EntityId, EntityKind, Position, StoredEvent};
 use coppice_runtime::{FollowError, Follower, Scope as Follows};
 use futures_util::stream;
 use tokio::time::timeout;
@@ -109,9 +109,22 @@ struct Following {
 pub(super) async fn events(State(state): State<Reading>, request: Request) -> Response {
     let parts = request.into_parts().0;
     let exchange = Exchange::begin(&parts);
-    match follow(&state, &parts, &exchange).await {
-        Ok(following) => exchange.finish(sent(following)),
+    match wanted(&state, &parts, &exchange).await {
+        Ok(wanted) => events_of(&state, &parts, &exchange, wanted).await,
         Err(fault) => fault.respond(&exchange),
+    }
+}
+
+/// Server-sent events of what is wanted.
+pub(super) async fn events_of(
+    state: &Reading,
+    parts: &Parts,
+    exchange: &Exchange,
+    wanted: Wanted,
+) -> Response {
+    match follow(state, parts, wanted).await {
+        Ok(following) => exchange.finish(sent(following)),
+        Err(fault) => fault.respond(exchange),
     }
 }
 
@@ -123,7 +136,21 @@ pub(super) async fn socket(
 ) -> Response {
     let parts = request.into_parts().0;
     let exchange = Exchange::begin(&parts);
-    let followed = follow(&state, &parts, &exchange).await;
+    match wanted(&state, &parts, &exchange).await {
+        Ok(wanted) => socket_of(&state, upgrade, &parts, &exchange, wanted).await,
+        Err(fault) => fault.respond(&exchange),
+    }
+}
+
+/// A WebSocket with what is wanted.
+pub(super) async fn socket_of(
+    state: &Reading,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    parts: &Parts,
+    exchange: &Exchange,
+    wanted: Wanted,
+) -> Response {
+    let followed = follow(state, parts, wanted).await;
     let upgrade = upgrade.map_err(|_| {
         Fault::new(codes::UPGRADE_REQUIRED, "this path speaks the WebSocket protocol only")
     });
@@ -132,28 +159,52 @@ pub(super) async fn socket(
             let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX);
             exchange.finish(upgrade.on_upgrade(|socket| talk(socket, following)))
         }
-        Err(fault) => fault.respond(&exchange),
+        Err(fault) => fault.respond(exchange),
     }
 }
 
-async fn follow(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<Following, Fault> {
+/// What a caller wants to follow.
+pub(super) struct Wanted {
+    pub(super) principal: Arc<Principal>,
+    /// What the caller must be allowed to for as long as it follows.
+    pub(super) scope: Scope,
+    pub(super) kind: Option<EntityKind>,
+    pub(super) id: Option<EntityId>,
+    /// The position to go on behind; from now on where there is none.
+    pub(super) after: Option<Position>,
+}
+
+/// The position that a request goes on behind: that of its last event, or of its query.
+pub(super) fn after(parts: &Parts, query: Option<u64>) -> Result<Option<Position>, Fault> {
+    let last = parts.headers.get(LAST_EVENT_ID).map(position).transpose()?;
+    Ok(last.or(query).map(Position))
+}
+
+async fn wanted(state: &Reading, parts: &Parts, exchange: &Exchange) -> Result<Wanted, Fault> {
     let principal = state.app.admit(parts, exchange, Scope::EntitiesRead).await?.principal;
     let query = Query::read(parts, ["kind", "id", "after"])?;
     let kind = query.text(0).map(|name| state.kind(name)).transpose()?;
     let id = query.text(1).map(entities::entity_id).transpose()?;
-    let after = match parts.headers.get(LAST_EVENT_ID) {
-        Some(last) => Some(position(last)?),
-        None => query.place(2)?,
-    };
-    let place = place(&state.app, parts, &principal)?;
+    let after = after(parts, query.place(2)?)?;
+    Ok(Wanted { principal, scope: Scope::EntitiesRead, kind, id, after })
+}
+
+async fn follow(state: &Reading, parts: &Parts, wanted: Wanted) -> Result<Following, Fault> {
+    let Wanted { principal, scope, kind, id, after } = wanted;
+    let place = place(&state.app, parts, &principal, scope)?;
     let scope = Follows { tenant: principal.tenant.clone(), kind, id };
-    let follower = state.journal.feed.follow(scope, after.map(Position)).await;
+    let follower = state.journal.feed.follow(scope, after).await;
     let follower = follower.map_err(|error| unreadable(&error))?;
     Ok(Following { follower, place, _seat: parts.extensions.get().cloned() })
 }
 
 /// A place that is the caller's for as long as it would be let in.
-fn place(app: &AppState, parts: &Parts, principal: &Principal) -> Result<Place, Fault> {
+fn place(
+    app: &AppState,
+    parts: &Parts,
+    principal: &Principal,
+    scope: Scope,
+) -> Result<Place, Fault> {
     // A certificate was verified with the connection, which ends with it.
     let certified = matches!(principal.identity, Identity::Certificate(_));
     let (caller, headers) = (Arc::clone(app), parts.headers.clone());
@@ -162,7 +213,7 @@ fn place(app: &AppState, parts: &Parts, principal: &Principal) -> Result<Place, 
             return std::future::pending().await;
         }
         let every = caller.streams.recheck();
-        caller.auth.lapse(&headers, Scope::EntitiesRead, every).await.into()
+        caller.auth.lapse(&headers, scope, every).await.into()
     };
     app.streams.place(&principal.tenant, Box::pin(lapse)).map_err(|full| {
         let detail = match full {

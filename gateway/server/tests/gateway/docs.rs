@@ -8,6 +8,7 @@ use coppice_api::{CODES, Code};
 use coppice_core::{Entity, Rejection};
 use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
+use coppice_domain::workflow::Workflow;
 
 /// Refusal codes of every entity kind that this build serves.
 const REFUSALS: &[&[&str]] = &[
@@ -16,6 +17,7 @@ const REFUSALS: &[&[&str]] = &[
     <<Contact as Entity>::Rejection as Rejection>::CODES,
     <<Control as Entity>::Rejection as Rejection>::CODES,
     <<Erasure as Entity>::Rejection as Rejection>::CODES,
+    <<Workflow as Entity>::Rejection as Rejection>::CODES,
 ];
 
 fn pages() -> PathBuf {

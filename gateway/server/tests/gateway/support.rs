@@ -300,6 +300,7 @@ fn gateway_of(config: &Config, observed: Observed) -> Gateway {
         eraser: None,
         observed,
         switches: None,
+        planner: None,
     });
     Gateway { state, kind, directory }
 }

@@ -161,7 +161,9 @@ impl After {
             Event::ApprovalAsked(ApprovalAsked { step, reason, detail: None })
         }));
         let ending = self.tally.ending().filter(|_| work.ended.is_none());
-        events.extend(ending.map(|status| Event::Ended(Ended { status, at: now })));
+        let submitted_at = work.about.at;
+        let ended = ending.map(|status| Ended { status, submitted_at, at: now });
+        events.extend(ended.map(Event::Ended));
         let status = ending.map_or_else(|| self.standing(work), end_name);
         Decision { events, reply: Receipt::new(work, status) }
     }

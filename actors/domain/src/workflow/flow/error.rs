@@ -49,7 +49,7 @@ pub enum WorkflowError {
 impl Rejection for WorkflowError {
     const CODES: &'static [&'static str] = &[
         "workflow_exists",
-        "workflow_not_found",
+        "workflow_not_submitted",
         "plan_invalid",
         "circular_dependency",
         "workflow_objective",
@@ -63,7 +63,7 @@ impl Rejection for WorkflowError {
     fn code(&self) -> &'static str {
         match self {
             Self::Exists => "workflow_exists",
-            Self::NotSubmitted => "workflow_not_found",
+            Self::NotSubmitted => "workflow_not_submitted",
             Self::Plan(PlanFault::Cycle(_)) => "circular_dependency",
             Self::Plan(
                 PlanFault::Count(_)

@@ -19,6 +19,9 @@ pub struct Source {
     /// What it is called there, such as a delivery's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// SHA-256 of the request as it came, in hex: a repeat of it is known by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<String>,
     /// Who asked: an API key, a token or a login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -207,6 +210,8 @@ pub enum EndStatus {
 pub struct Ended {
     /// How.
     pub status: EndStatus,
+    /// When it was submitted, for lists that are in that order.
+    pub submitted_at: Timestamp,
     /// When.
     pub at: Timestamp,
 }

@@ -1,0 +1,129 @@
+//! Where a hash of a step's input or output stands in the journal: the read models behind
+//! `GET /v1/audit/verify/{hash}`.
+//!
+//! An event names two hashes and a projection one document, so there is a projection for each.
+
+use coppice_core::{DomainEvent, Entity, StoredEvent};
+use coppice_domain::workflow::Workflow;
+use coppice_domain::workflow::flow::Event;
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use serde::{Deserialize, Serialize};
+
+/// Hashes of inputs.
+pub const STEP_INPUTS: &str = "step_inputs";
+/// Hashes of outputs.
+pub const STEP_OUTPUTS: &str = "step_outputs";
+
+/// Places that are kept of one hash: the first ones. The same input in thousands of steps is
+/// ordinary, and one place proves as much as all.
+const PLACES_MAX: usize = 16;
+
+/// Where a hash stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// Its event's place in the workflow's stream.
+    pub sequence: u64,
+}
+
+/// A document: where a hash stands, and how often in all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// The first places.
+    pub places: Vec<Place>,
+    /// All of them.
+    pub count: u64,
+}
+
+/// Whether a hash is of what a step was given or of what it gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Of its input.
+    Input,
+    /// Of its output.
+    Output,
+}
+
+impl Side {
+    /// The read model.
+    #[must_use]
+    pub const fn model(self) -> &'static str {
+        match self {
+            Self::Input => STEP_INPUTS,
+            Self::Output => STEP_OUTPUTS,
+        }
+    }
+
+    /// The step of an event and its hash on this side.
+    fn of(self, event: &StoredEvent) -> Result<Option<(String, String)>, Undigestible> {
+        let body = &event.record.body;
+        if event.key.kind().as_str() != Workflow::KIND
+            || !body.event_type.starts_with("workflow.step_f")
+        {
+            return Ok(None);
+        }
+        let decoded = Event::decode(&body.event_type, &body.payload);
+        let decoded = decoded.map_err(|error| Undigestible(error.to_string()))?;
+        Ok(match (self, decoded) {
+            (Self::Input, Event::StepFinished(event)) => Some((event.step, event.input_hash)),
+            (Self::Output, Event::StepFinished(event)) => Some((event.step, event.output_hash)),
+            (Self::Input, Event::StepFailed(event)) => Some((event.step, event.input_hash)),
+            _ => None,
+        })
+    }
+}
+
+/// The projection of one side.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashes(pub Side);
+
+impl Projection for Hashes {
+    fn name(&self) -> &'static str {
+        self.0.model()
+    }
+
+    fn model(&self) -> &'static str {
+        self.0.model()
+    }
+
+    fn park_policy(&self) -> ParkPolicy {
+        ParkPolicy::GoOn
+    }
+
+    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+        let tenant = event.key.tenant().clone();
+        Ok(self.0.of(event)?.map(|(_, hash)| DocumentRef { tenant, id: hash.into() }))
+    }
+
+    fn fold(
+        &self,
+        body: Option<&str>,
+        event: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
+        let fault = |error: serde_json::Error| Undigestible(error.to_string());
+        let Some((step, _)) = self.0.of(event)? else { return Ok(body.map(str::to_owned)) };
+        let places = body.map_or_else(|| Ok(Places::default()), serde_json::from_str);
+        let mut places: Places = places.map_err(fault)?;
+        places.count += 1;
+        if places.places.len() < PLACES_MAX {
+            let (workflow, sequence) = (event.key.id().to_string(), event.record.sequence.0);
+            places.places.push(Place { workflow, step, sequence });
+        }
+        serde_json::to_string(&places).map(Some).map_err(fault)
+    }
+
+    fn document_of_deleted(&self, _: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+        Ok(None)
+    }
+
+    fn fold_deletion(
+        &self,
+        body: Option<&str>,
+        _: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
+        Ok(body.map(str::to_owned))
+    }
+}

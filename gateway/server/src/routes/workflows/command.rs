@@ -1,0 +1,199 @@
+//! Commands to a workflow: approvals and cancellation, and what all commands share.
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use coppice_api::codes;
+use coppice_api::workflow::{ApprovalRequest, CancelRequest, WorkflowAccepted};
+use coppice_core::entity::parse_body;
+use coppice_core::{CommandId, EntityId};
+use coppice_runtime::{Answer, Failure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{KIND, Params, Working, not_submitted};
+use crate::admission::Admitted;
+use crate::auth::Scope;
+use crate::exchange::{Exchange, idempotency_key};
+use crate::problem::Fault;
+use crate::routes::{answer, entities, param, unreadable_path};
+use crate::{body, places};
+
+/// A command that was read, on its way to a workflow.
+pub(super) struct Command<'a> {
+    pub(super) admitted: Admitted,
+    pub(super) id: EntityId,
+    pub(super) command_id: CommandId,
+    pub(super) keyed: bool,
+    pub(super) exchange: &'a Exchange,
+}
+
+/// What the kind answers.
+#[derive(Deserialize)]
+struct Receipt {
+    id: String,
+    status: String,
+}
+
+impl Command<'_> {
+    /// Delivers it.
+    pub(super) async fn send(
+        &self,
+        working: &Working,
+        command: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer, Failure> {
+        let body = serde_json::to_vec(body).map_err(|e| Failure::InvalidBody(e.to_string()))?;
+        let request = coppice_runtime::Request {
+            tenant: self.admitted.principal.tenant.clone(),
+            id: self.id.clone(),
+            command: command.to_owned(),
+            body: body.into(),
+            command_id: self.command_id,
+            keyed: self.keyed,
+            correlation: self.exchange.correlation(),
+            trace: Some(self.exchange.trace().clone()),
+            sender: None,
+            expected: None,
+            deadline: self.admitted.deadline,
+        };
+        let answer = working.app.registry.ask_trusted(KIND, request).await?;
+        self.exchange.at(places::of_entity(KIND, &self.id, answer.sequence));
+        Ok(answer)
+    }
+
+    /// Who sends it, as it is recorded.
+    pub(super) fn by(&self) -> String {
+        self.admitted.principal.identity.to_string()
+    }
+}
+
+/// What a workflow answered, as the gateway says it.
+pub(super) fn accepted(answer: &Answer) -> Result<WorkflowAccepted, Fault> {
+    let receipt: Receipt = serde_json::from_str(&answer.reply)
+        .map_err(|error| Fault::internal("the reply does not read", error.to_string()))?;
+    Ok(WorkflowAccepted { id: receipt.id, status: receipt.status, repeated: answer.repeated })
+}
+
+/// Why a workflow did not do what it was told.
+pub(super) fn refused(failure: Failure) -> Fault {
+    match failure {
+        Failure::Rejected { code, .. } if code == not_submitted() => missing(),
+        failure => failure.into(),
+    }
+}
+
+pub(super) fn missing() -> Fault {
+    Fault::new(codes::WORKFLOW_NOT_FOUND, "there is no such workflow")
+}
+
+/// A body's arguments, read strictly.
+pub(super) fn arguments<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fault> {
+    parse_body(body).map_err(|error| {
+        let code = match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+            Err(_) if !body.is_empty() => codes::MALFORMED_JSON,
+            _ => codes::INVALID_BODY,
+        };
+        Fault::new(code, error.to_string())
+    })
+}
+
+/// A request to a workflow that its path names, with its arguments.
+async fn read<'a, T: DeserializeOwned>(
+    working: &Working,
+    exchange: &'a Exchange,
+    params: Params,
+    (parts, body): (&Parts, axum::body::Body),
+    scope: Scope,
+) -> Result<(Command<'a>, T), Fault> {
+    let admitted = working.app.admit(parts, exchange, scope).await?;
+    let params = params.map_err(|_| unreadable_path())?;
+    let id = entities::entity_id(param(&params, "id"))?;
+    let key = idempotency_key(&parts.headers)?;
+    let route = format!("POST {}", exchange.path());
+    let tenant = &admitted.principal.tenant;
+    let command_id = key.map_or_else(
+        || exchange.fresh_command_id(),
+        |key| CommandId::from_idempotency_key(tenant, &route, key),
+    );
+    let bytes_max = working.app.limits.body_bytes_max;
+    let body = body::read(body, bytes_max, admitted.deadline).await?;
+    body::require_json(&parts.headers, &body)?;
+    let arguments = arguments(&body)?;
+    Ok((Command { admitted, id, command_id, keyed: key.is_some(), exchange }, arguments))
+}
+
+#[derive(Serialize)]
+struct Decide<'a> {
+    step: Option<&'a str>,
+    approved: bool,
+    reason: &'a str,
+    by: String,
+}
+
+#[derive(Serialize)]
+struct Cancel<'a> {
+    reason: &'a str,
+    by: String,
+}
+
+/// `POST /v1/workflows/{id}/approvals`
+pub(super) async fn decide(
+    State(working): State<Working>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    answer(&exchange, decided(&working, &exchange, params, (&parts, body)).await)
+}
+
+pub(super) async fn decided(
+    working: &Working,
+    exchange: &Exchange,
+    params: Params,
+    request: (&Parts, axum::body::Body),
+) -> Result<WorkflowAccepted, Fault> {
+    let scope = Scope::WorkflowsApprove;
+    let (command, asked): (_, ApprovalRequest) =
+        read(working, exchange, params, request, scope).await?;
+    let decide = Decide {
+        step: asked.step_id.as_deref(),
+        approved: asked.approved,
+        reason: &asked.reason,
+        by: command.by(),
+    };
+    accepted(&command.send(working, "decide", &decide).await.map_err(refused)?)
+}
+
+/// `POST /v1/workflows/{id}/cancel`
+pub(super) async fn cancel(
+    State(working): State<Working>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    let cancelled = cancelled(&working, &exchange, params, (&parts, body)).await;
+    let is_accepted = cancelled.is_ok();
+    let mut response = answer(&exchange, cancelled);
+    if is_accepted {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
+    response
+}
+
+pub(super) async fn cancelled(
+    working: &Working,
+    exchange: &Exchange,
+    params: Params,
+    request: (&Parts, axum::body::Body),
+) -> Result<WorkflowAccepted, Fault> {
+    let scope = Scope::WorkflowsWrite;
+    let (command, asked): (_, CancelRequest) =
+        read(working, exchange, params, request, scope).await?;
+    let cancel = Cancel { reason: &asked.reason, by: command.by() };
+    accepted(&command.send(working, "cancel", &cancel).await.map_err(refused)?)
+}

@@ -1,0 +1,140 @@
+//! Workflows of a tenant, newest first: the read models behind the lists.
+//!
+//! A document's id begins with the time of submission, counted down, so that the order of ids is
+//! newest first. `workflows` has all of them, `active_workflows` those that haven't ended. What
+//! happens between is not in them: whoever lists those that are active asks them.
+
+use coppice_core::{DomainEvent, Entity, StoredEvent, Timestamp};
+use coppice_domain::workflow::Workflow;
+use coppice_domain::workflow::flow::{EndStatus, Event};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use serde::{Deserialize, Serialize};
+
+/// Every workflow.
+pub const WORKFLOWS: &str = "workflows";
+/// Those that haven't ended.
+pub const ACTIVE: &str = "active_workflows";
+
+/// A workflow in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its id.
+    pub id: String,
+    /// What is to be reached.
+    pub objective: String,
+    /// The kind of task.
+    pub task_type: Option<String>,
+    /// The plan's name.
+    pub plan: String,
+    /// P0 to P3.
+    pub priority: String,
+    /// Steps in all.
+    pub steps_total: usize,
+    /// When it was submitted, in microseconds since 1970.
+    pub submitted_at: i64,
+    /// How it ended, once it has.
+    pub status: Option<EndStatus>,
+    /// When.
+    pub ended_at: Option<i64>,
+}
+
+/// The projection, of all workflows or of the active ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Listing {
+    name: &'static str,
+    keeps_ended: bool,
+}
+
+impl Listing {
+    /// Of all workflows.
+    pub const ALL: Self = Self { name: WORKFLOWS, keeps_ended: true };
+    /// Of those that haven't ended.
+    pub const ACTIVE: Self = Self { name: ACTIVE, keeps_ended: false };
+}
+
+/// The event types that lists follow.
+const FOLLOWED: [&str; 2] = ["workflow.submitted.v1", "workflow.ended.v1"];
+
+fn followed(event: &StoredEvent) -> Result<Option<Event>, Undigestible> {
+    let body = &event.record.body;
+    if event.key.kind().as_str() != Workflow::KIND || !FOLLOWED.contains(&&*body.event_type) {
+        return Ok(None);
+    }
+    let decoded = Event::decode(&body.event_type, &body.payload);
+    decoded.map(Some).map_err(|error| Undigestible(error.to_string()))
+}
+
+/// Later times come first.
+fn document_id(submitted_at: Timestamp, workflow: &str) -> String {
+    let micros = u64::try_from(submitted_at.as_micros()).unwrap_or_default();
+    format!("{:016x}.{workflow}", u64::MAX - micros)
+}
+
+impl Projection for Listing {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn model(&self) -> &'static str {
+        self.name
+    }
+
+    fn park_policy(&self) -> ParkPolicy {
+        // A list without one workflow is better than one that ends there.
+        ParkPolicy::GoOn
+    }
+
+    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+        let at = match followed(event)? {
+            Some(Event::Submitted(submitted)) => submitted.at,
+            Some(Event::Ended(ended)) => ended.submitted_at,
+            _ => return Ok(None),
+        };
+        let id = document_id(at, event.key.id().as_str());
+        Ok(Some(DocumentRef { tenant: event.key.tenant().clone(), id: id.into() }))
+    }
+
+    fn fold(
+        &self,
+        body: Option<&str>,
+        event: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
+        let fault = |error: serde_json::Error| Undigestible(error.to_string());
+        let entry = match followed(event)? {
+            Some(Event::Submitted(submitted)) => Entry {
+                id: submitted.workflow,
+                objective: submitted.objective,
+                task_type: submitted.task_type,
+                plan: submitted.plan.name,
+                priority: submitted.priority,
+                steps_total: submitted.plan.steps.len(),
+                submitted_at: submitted.at.as_micros(),
+                status: None,
+                ended_at: None,
+            },
+            Some(Event::Ended(_)) if !self.keeps_ended => return Ok(None),
+            Some(Event::Ended(ended)) => {
+                let missing = || Undigestible("the workflow's beginning is missing".to_owned());
+                let entry: Entry =
+                    serde_json::from_str(body.ok_or_else(missing)?).map_err(fault)?;
+                let (status, ended_at) = (Some(ended.status), Some(ended.at.as_micros()));
+                Entry { status, ended_at, ..entry }
+            }
+            _ => return Ok(body.map(str::to_owned)),
+        };
+        serde_json::to_string(&entry).map(Some).map_err(fault)
+    }
+
+    fn document_of_deleted(&self, _: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+        // Callers can't delete a guarded kind, and the platform never does.
+        Ok(None)
+    }
+
+    fn fold_deletion(
+        &self,
+        body: Option<&str>,
+        _: &StoredEvent,
+    ) -> Result<Option<String>, Undigestible> {
+        Ok(body.map(str::to_owned))
+    }
+}
