@@ -12,6 +12,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 #![warn(missing_docs)]
 
+pub mod calendar;
 pub mod canonical;
 pub mod control;
 pub mod entity;
