@@ -1,0 +1,278 @@
+//! Policy on the real binary: what its routes answer, that a changed bundle is put in force and
+//! named by events from then on, and that one that doesn't load changes nothing.
+
+#![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use coppice_policy::{Action, CedarPolicy, Policy, Question, Source, Subject, SubjectKind};
+use coppice_testkit::sandbox::{OPERATOR_KEY, SandboxError};
+use coppice_testkit::{Client, Sandbox, binary};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn ok(client: &Client, path: &str) -> Value {
+    let reply = client.get_path(path).await.unwrap();
+    assert_eq!(reply.status.as_u16(), 200, "{path}: {reply:?}");
+    reply.body
+}
+
+async fn asked(client: &Client, path: &str, body: Value) -> Value {
+    let reply = client.post(path, &body, None).await.unwrap();
+    assert_eq!(reply.status.as_u16(), 200, "{path}: {reply:?}");
+    reply.body
+}
+
+async fn refused(client: &Client, path: &str, body: Value) -> (u16, String) {
+    let reply = client.post(path, &body, None).await.unwrap();
+    (reply.status.as_u16(), reply.code().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_routes_answer_by_the_default_bundle() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+
+    let rule = ok(&client, "/v1/policy?action_type=monitoring").await;
+    assert_eq!((&rule["allowed"], &rule["requires_approval"]), (&json!(true), &json!(false)));
+    assert_eq!(rule["policy_id"], "action-low-risk");
+    assert_eq!(rule["rules"], json!({"risk_level": "low", "max_amount": []}));
+    let rule = ok(&client, "/v1/policy?action_type=transaction").await;
+    assert_eq!((&rule["allowed"], &rule["requires_approval"]), (&json!(true), &json!(true)));
+    let most = json!({"asset": "ETH", "amount": "1000.0"});
+    assert!(rule["rules"]["max_amount"].as_array().unwrap().contains(&most), "{rule}");
+    let rule = ok(&client, "/v1/policy?action_type=sing").await;
+    assert_eq!(
+        (&rule["allowed"], &rule["reason_code"]),
+        (&json!(false), &json!("action_not_allowed"))
+    );
+    assert_eq!(rule["rules"], Value::Null);
+
+    let tool = |role: &str, tool: &str| json!({"role": role, "tool": tool});
+    let may = asked(&client, "/v1/policy/check-tool", tool("researcher", "web.fetch")).await;
+    assert_eq!((&may["allowed"], &may["policies"]), (&json!(true), &json!(["tool-use"])));
+    let may = asked(&client, "/v1/policy/check-tool", tool("writer", "web.fetch")).await;
+    assert_eq!((&may["allowed"], &may["reason_code"]), (&json!(false), &json!("tool_not_allowed")));
+
+    let bundle = ok(&client, "/v1/policy/bundle").await;
+    assert_eq!((&bundle["status"], &bundle["files"]), (&json!("in_force"), &Value::Null));
+    assert_eq!(bundle["hash"], may["bundle"]["hash"]);
+    let path = format!("/v1/policy/bundles/{}", bundle["version"].as_str().unwrap());
+    assert_eq!(ok(&client, &path).await, bundle);
+    let missing = client.get_path("/v1/policy/bundles/0.0.0").await.unwrap();
+    assert_eq!(missing.code(), Some("policy_bundle_not_found"));
+    let operator = Client::new(sandbox.url(), OPERATOR_KEY);
+    let whole = ok(&operator, "/v1/policy/bundle").await;
+    assert_eq!(whole["files"]["data.toml"], Source::compiled_in().data);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_is_checked_against_schema_lists_and_rules() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let intent = |to: Value, amount: i64| {
+        json!({
+            "task_type": "transfer_funds", "parameters": {"to": to},
+            "amount": {"amount": amount, "asset": "USD", "scale": 2},
+        })
+    };
+    let evaluate = "/v1/policy/evaluate-intent";
+    let missing = refused(&client, evaluate, intent(json!("a"), 1)).await;
+    assert_eq!(missing, (404, "schema_not_found".to_owned()));
+
+    let schema = json!({"required": ["to"], "properties": {"to": {"type": "string"}}});
+    let given = json!({"task_type": "transfer_funds", "schema": schema});
+    let first = asked(&client, "/v1/policy/schemas", given.clone()).await;
+    assert_eq!((&first["version"], &first["changed"]), (&json!(1), &json!(true)));
+    let again = asked(&client, "/v1/policy/schemas", given).await;
+    assert_eq!((&again["version"], &again["changed"]), (&json!(1), &json!(false)));
+    let shown = ok(&client, "/v1/policy/schemas/transfer_funds").await;
+    assert_eq!((&shown["schema"], &shown["hash"]), (&schema, &first["hash"]));
+
+    let answer = asked(&client, evaluate, intent(json!("a"), 100_000)).await;
+    assert_eq!(answer["reason_code"], "approval_required", "{answer}");
+    assert_eq!((&answer["action_type"], &answer["risk"]), (&json!("transaction"), &json!("high")));
+    assert_eq!(answer["schema"]["version"], 1);
+    let answer = asked(&client, evaluate, intent(json!("a"), 100_001)).await;
+    assert_eq!(
+        (&answer["allowed"], &answer["reason_code"]),
+        (&json!(false), &json!("over_ceiling"))
+    );
+    let answer = asked(&client, evaluate, intent(json!(7), 1)).await;
+    let reason = &answer["reason_code"];
+    assert_eq!((&answer["allowed"], reason), (&json!(false), &json!("parameters_invalid")));
+    assert_eq!(answer["violations"][0]["at"], "/to");
+
+    for (schema, code) in [
+        (json!({"type": "texts"}), "task_schema_invalid"),
+        (json!({"$ref": "http://127.0.0.1:1/"}), "task_schema_invalid"),
+        (json!(true), "task_schema_invalid"),
+        (json!({"title": "x".repeat(40_000)}), "task_schema_too_large"),
+    ] {
+        let given = json!({"task_type": "sing", "schema": schema});
+        assert_eq!(refused(&client, "/v1/policy/schemas", given).await, (422, code.to_owned()));
+    }
+    for (body, code) in [
+        (json!({"role": "coder"}), "invalid_body"),
+        (json!({"role": "x".repeat(300), "tool": "x"}), "invalid_body"),
+        (json!([]), "invalid_body"),
+    ] {
+        assert_eq!(refused(&client, "/v1/policy/check-tool", body).await, (422, code.to_owned()));
+    }
+    let told = refused(&client, "/v1/entities/task_schema/sing/register", json!({})).await;
+    assert_eq!(told.1, "unknown_command", "callers register by the route");
+}
+
+/// Puts a bundle into a directory of its own and a link to it in the place that is looked at.
+fn place(directory: &Path, source: &Source) {
+    let (own, link) = (directory.join(source.hash().replace(':', "-")), directory.join("next"));
+    fs::create_dir(&own).unwrap();
+    for (file, text) in [
+        ("bundle.toml", &source.title),
+        ("data.toml", &source.data),
+        ("policies.cedar", &source.policies),
+        ("schema.cedarschema", &source.schema),
+    ] {
+        fs::write(own.join(file), text).unwrap();
+    }
+    std::os::unix::fs::symlink(own, &link).unwrap();
+    fs::rename(link, directory.join("bundle")).unwrap();
+}
+
+fn of_version(version: &str) -> Source {
+    let title = format!("version = \"{version}\"\n");
+    Source { title, ..Source::compiled_in() }
+}
+
+async fn until(what: &str, client: &Client, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = ok(client, path).await;
+        if holds(&found) {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}: {found}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_name_the_bundle_in_force_and_after_a_change_the_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    place(directory.path(), &of_version("one"));
+    let mut sandbox = Sandbox::builder(binary())
+        .env("COPPICE_POLICY__DIRECTORY", directory.path().join("bundle"))
+        .env("COPPICE_POLICY__REFRESH_S", "1")
+        .env("COPPICE_HEALTH__INTERVAL_MS", "100")
+        .start()
+        .await
+        .unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let operator = Client::new(sandbox.url(), OPERATOR_KEY);
+    client.add("x", 1, None).await.unwrap();
+    let first = ok(&client, "/v1/policy/bundle").await;
+
+    let mut second = of_version("two");
+    second.data = second.data.replace("tools = [", "tools = [\"shell.exec\", ");
+    place(directory.path(), &second);
+    let bundle =
+        until("it is in force", &client, "/v1/policy/bundle", |bundle| bundle["version"] == "two");
+    let bundle = bundle.await;
+    client.add("x", 1, None).await.unwrap();
+    client.delete("/v1/entities/counter/x").await.unwrap();
+    let tool = json!({"role": "writer", "tool": "shell.exec"});
+    let may = asked(&client, "/v1/policy/check-tool", tool).await;
+    assert_eq!((&may["allowed"], &may["bundle"]["version"]), (&json!(true), &json!("two")));
+    let before = ok(&client, "/v1/policy/bundles/one").await;
+    assert_eq!((&before["status"], &before["stamp"]), (&json!("superseded"), &first["stamp"]));
+
+    let mut broken = of_version("three");
+    broken.policies.push_str("permit (");
+    place(directory.path(), &broken);
+    let shows = |health: &Value| health.to_string().contains("no bundle that can be put in force");
+    let health = until("it shows", &client, "/health", shows).await;
+    assert_eq!(health["status"], "degraded");
+    let told = ok(&operator, "/v1/policy/bundle").await;
+    assert_eq!(told["version"], "two");
+    assert!(told["last_problem"].as_str().unwrap().starts_with("policies.cedar:"), "{told}");
+    client.add("y", 1, None).await.unwrap();
+
+    let stamps = |events: Value| -> Vec<String> {
+        let events = events["events"].as_array().unwrap().clone();
+        events.iter().map(|event| event["policy_bundle"].as_str().unwrap().to_owned()).collect()
+    };
+    let of_x = stamps(ok(&client, "/v1/entities/counter/x/events").await);
+    let [one, two] = [&first["stamp"], &bundle["stamp"]].map(|stamp| stamp.as_str().unwrap());
+    assert_eq!(of_x, [one, two, two], "the tombstone as well");
+    assert_eq!(stamps(ok(&client, "/v1/entities/counter/y/events").await), [two]);
+
+    sandbox.terminate().await.unwrap();
+    let verified = sandbox.run("verify", [] as [&str; 0]).unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+fn check(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(binary());
+    let output = command.args(["policy", "check"]).args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_bundle_is_checked_and_tried_on_decisions_before_it_is_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let place_of = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let mut stricter = of_version("two");
+    stricter.data = stricter.data.replace("USD = \"1000.0\"", "USD = \"0.5\"");
+    place(directory.path(), &stricter);
+    let (code, said) = check(&[&place_of("bundle")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("bundle two\n") && said.contains(&stricter.hash()), "{said}");
+
+    let subject = Subject { kind: SubjectKind::Workflow, id: "w".to_owned(), role: String::new() };
+    let question = Question::new("acme", subject, Action::AuthorizeMoney, "aws").trusted(true);
+    let question = question.with_text("category", "cloud");
+    let policy = CedarPolicy::compiled_in().unwrap();
+    let records: Vec<_> = [50, 51]
+        .map(|amount| policy.decide(&question.clone().with_amount(amount, "USD", 2)).unwrap())
+        .iter()
+        .map(|record| serde_json::to_string(record).unwrap())
+        .collect();
+    fs::write(place_of("records"), records.join("\n")).unwrap();
+    let (code, said) = check(&[&place_of("bundle"), "--records", &place_of("records")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("line 2: acme authorize_money \"aws\": \"allowed\" becomes"), "{said}");
+    assert!(said.contains("2 decisions tried, 1 would change"), "{said}");
+
+    fs::write(place_of("records"), "{}").unwrap();
+    let (code, said) = check(&[&place_of("bundle"), "--records", &place_of("records")]);
+    assert_eq!(code, Some(1), "{said}");
+    let mut broken = of_version("three");
+    broken.policies.push_str("permit (");
+    place(directory.path(), &broken);
+    let (code, said) = check(&[&place_of("bundle")]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("policies.cedar:"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_does_not_start_on_a_bundle_that_does_not_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut broken = of_version("one");
+    broken.policies.push_str("permit (");
+    place(directory.path(), &broken);
+    let started = Sandbox::builder(binary())
+        .env("COPPICE_POLICY__DIRECTORY", directory.path().join("bundle"))
+        .start()
+        .await;
+    let log = match started {
+        Err(SandboxError::Ended { log, .. }) => log,
+        other => panic!("{other:?}"),
+    };
+    assert!(log.contains("policies.cedar:"), "{log}");
+}
