@@ -1,5 +1,5 @@
 //! `coppice archive` and `coppice verify --archive`: the journal's past as files, and a chain that
-//! goes on from them into the database.
+//! goes on from them into the database. What `coppice replay` reads out of them is in `replay`.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
@@ -11,10 +11,12 @@ use coppice_testkit::postgres::shared_database;
 use coppice_testkit::{Client, Sandbox, binary};
 use coppice_tests::clients::Clients;
 use database::{Verdict, damage, verify};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[path = "damage/database.rs"]
 mod database;
+#[path = "archive/replay.rs"]
+mod replay;
 
 /// Where a node keeps its journal: a directory, and a database where it isn't embedded.
 struct Place<'a> {
@@ -195,6 +197,25 @@ async fn a_journal_that_was_cut_off_is_sound_in_itself_and_found_by_its_archive(
     assert_eq!(verify(place.data, place.database).code, Some(0), "nothing in it shows it");
     place.verify(&archive).finds(&["batch 10", "its end is cut off"]);
     place.archive("0s", &archive).finds(&["batch 10"]);
+}
+
+#[tokio::test]
+async fn personal_data_is_archived_as_it_is_sealed_and_checked_without_its_key() {
+    let builder = Sandbox::builder(binary()).env("COPPICE_PLATFORM_KEY", "5a".repeat(32));
+    let mut sandbox = builder.start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let person = json!({ "subject": "sub_ada", "name": "Quillfeather", "email": "a@example.com" });
+    let registered = client.post("/v1/entities/contact/ada/register", &person, None).await.unwrap();
+    assert_eq!(registered.status.as_u16(), 200, "{registered:?}");
+    assert!(sandbox.terminate().await.unwrap().success());
+    let home = tempfile::tempdir().unwrap();
+    let archive = home.path().join("archive");
+    let place = Place { data: sandbox.data(), database: None };
+    let done = place.archive("0s", &archive);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(place.verify(&archive).code, Some(0));
+    let file = std::fs::read_to_string(&files(&archive)[0]).unwrap();
+    assert!(file.contains("sub_ada") && !file.contains("Quillfeather"), "{file}");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn kinds_commands_and_paths_that_are_not_there_are_named() {
     let wire = Wire::new(&sandbox);
     let body = "{\"n\":1}";
     for (path, code) in [
-        ("/v1/entities/account/a/add", "unknown_kind"),
+        ("/v1/entities/nosuch/a/add", "unknown_kind"),
         ("/v1/entities/Counter/a/add", "unknown_kind"),
         ("/v1/entities/%22%3Cb%3E/a/add", "unknown_kind"),
         ("/v1/entities/counter/a/subtract", "unknown_command"),
@@ -108,7 +108,7 @@ async fn kinds_commands_and_paths_that_are_not_there_are_named() {
         send(wire.command(path, body)).await.is_problem(404, code);
     }
     for (path, code) in [
-        ("/v1/entities/account/a", "unknown_kind"),
+        ("/v1/entities/nosuch/a", "unknown_kind"),
         ("/v1/entities/counter/a", "entity_not_found"),
         ("/v1/entities/counter", "route_not_found"),
     ] {

@@ -2,92 +2,61 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
 
 use coppice_testkit::sandbox::SandboxError;
 use coppice_testkit::{Client, Sandbox, binary};
-use tokio::time::timeout;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 const GAVE_UP: i32 = 4;
-/// Far below what a start needs.
-const FILES_FEW: u32 = 16;
-const TRIES_MAX: u32 = 1_000;
-/// A tree that bears three restarts has given up long before; a process that takes longer is taken
-/// for one that lives, and tried again.
-const GIVES_UP_WITHIN: Duration = Duration::from_secs(2);
 
-/// How a start with few files ended.
-#[derive(Debug)]
-enum End {
-    /// With that code and log.
-    Code(Option<i32>, String),
-    /// Not at all: it serves, or would if it had a file for the connection.
-    Lives,
-}
-
-/// The binary with a limit on its open files.
-fn with_few_files(home: &Path) -> PathBuf {
-    let script = home.join("coppice-with-few-files");
-    let text = format!("#!/bin/sh\nulimit -n $FILES\nexec {} \"$@\"\n", binary().display());
-    std::fs::write(&script, text).unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    script
-}
-
-async fn started_with(script: &Path, data: &Path, files: u32) -> End {
-    let builder = Sandbox::builder(script.to_owned()).data(data);
-    match builder.env("FILES", files.to_string()).start().await {
-        Err(SandboxError::Ended { status, log }) => End::Code(status.code(), log),
-        Err(error) => panic!("{error}"),
-        Ok(mut sandbox) => {
-            let client = Client::with_timeout(sandbox.url(), sandbox.key(), GIVES_UP_WITHIN);
-            tokio::select! {
-                biased;
-                ended = timeout(GIVES_UP_WITHIN, sandbox.ended()) => match ended {
-                    Ok(status) => End::Code(status.unwrap().code(), sandbox.log_tail()),
-                    Err(_) => End::Lives,
-                },
-                Ok(_) = client.get_path("/health") => End::Lives,
-            }
-        }
-    }
+/// Ends the socket that a running node listens on, as `ss --kill` does, and nothing else of it. The
+/// node's descriptors stay open and accept never again.
+fn break_listener(sandbox: &Sandbox) {
+    let id = sandbox.process_id().unwrap();
+    let address = sandbox.url().strip_prefix("http://").unwrap().parse().unwrap();
+    let process = Pid::from_raw(id.try_into().unwrap()).unwrap();
+    let process = pidfd_open(process, PidfdFlags::empty()).unwrap();
+    // A second descriptor of what the process has open, for each of its own.
+    let taken = |entry: std::io::Result<std::fs::DirEntry>| -> Option<OwnedFd> {
+        let number = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        // One may have been closed since the directory was read.
+        pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok()
+    };
+    let sockets = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().filter_map(taken);
+    let mut listening = sockets.map(TcpStream::from).filter(|socket| {
+        // Connections that it has accepted have the same address, and a peer.
+        socket.local_addr().is_ok_and(|local| local == address) && socket.peer_addr().is_err()
+    });
+    listening.next().expect("it listens").shutdown(Shutdown::Both).unwrap();
 }
 
 #[tokio::test]
 async fn a_node_whose_part_falls_again_and_again_ends_with_code_4_and_says_which() {
-    let home = tempfile::tempdir().unwrap();
-    let (script, data) = (with_few_files(home.path()), home.path().join("data"));
-    // With one file less than it needs, the gateway falls at each of its starts, and all before it
-    // are up. How many that is depends on how many files the store has open at that moment, so it
-    // is looked for.
-    let mut files = FILES_FEW;
-    let mut tries = 0;
-    let log = loop {
-        tries += 1;
-        assert!(tries < TRIES_MAX, "it never gave up, at last with {files} files");
-        match started_with(&script, &data, files).await {
-            End::Code(Some(GAVE_UP), log) => break log,
-            End::Code(Some(1), _) => files += 1,
-            End::Lives => files -= 1,
-            End::Code(code, log) => panic!("{code:?} with {files} files:\n{log}"),
-        }
-    };
+    let mut sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    assert_eq!(client.add("x", 1, None).await.unwrap().value(), Some(1));
+    // The socket outlives the gateway's restarts, so each new gateway falls as well, and nothing else
+    // does.
+    break_listener(&sandbox);
+    let ended = sandbox.ended().await.unwrap();
+    let log = sandbox.log_tail();
+    assert_eq!(ended.code(), Some(GAVE_UP), "{log}");
     let report = log.lines().last().unwrap();
     for part in [
         "coppice: the node gave up",
         "supervisor node",
         "child gateway",
         "more than 3 restarts within 60s",
-        "Too many open files",
+        "Invalid argument",
     ] {
         assert!(report.contains(part), "{report}");
     }
-    // It is to be started again, and with what it needs it serves.
-    let mut sandbox = Sandbox::builder(binary()).data(&data).start().await.unwrap();
+    // It is to be started again, and then it listens on a socket of its own.
+    sandbox.restart().await.unwrap();
     let client = Client::new(sandbox.url(), sandbox.key());
-    assert_eq!(client.add("x", 1, None).await.unwrap().value(), Some(1));
+    assert_eq!(client.add("x", 1, None).await.unwrap().value(), Some(2));
     assert_eq!(sandbox.terminate().await.unwrap().code(), Some(0));
 }
 
@@ -96,12 +65,17 @@ async fn a_node_that_can_not_start_ends_with_code_1_and_one_that_is_misconfigure
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let builder = || Sandbox::builder(binary());
+    let home = tempfile::tempdir().unwrap();
+    let rules = home.path().join("routing.toml");
+    std::fs::write(&rules, "[[rules]]\ntype = \"push\"\nplan = \"no-such-plan\"\n").unwrap();
     for (builder, expected, says) in [
         (builder().listen(&address), 1, "can not listen on"),
         (builder().env("COPPICE_RUNTIME__NO_SUCH_SETTING", "1"), 2, "no_such_setting"),
         (builder().env("COPPICE_RUNTIME__SHARDS", "0"), 2, "shards"),
         (builder().key("sk_short"), 2, "the first API key is not accepted"),
         (builder().arg("--no-such-flag"), 2, "--no-such-flag"),
+        (builder().env("COPPICE_INGRESS__ROUTING", &rules), 2, "no-such-plan"),
+        (builder().env("COPPICE_GITHUB_WEBHOOK_SECRET", "short"), 2, "at least 16 bytes"),
     ] {
         match builder.start().await {
             Err(SandboxError::Ended { status, log }) => {

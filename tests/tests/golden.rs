@@ -14,6 +14,9 @@ use coppice_core::{
 use coppice_domain::compliance::{Control, Erasure, control, erasure};
 use coppice_domain::example::counter::State;
 use coppice_domain::example::{Alarm, Contact, Counter, alarm, contact};
+use coppice_domain::ingress::{Delivery, delivery};
+use coppice_domain::plugin::{Breaker, PluginVersion, breaker, version};
+use coppice_domain::policy::{TaskSchema, task_schema};
 use coppice_persistence::{chain, snapshot};
 use coppice_tests::node::{route, tenant};
 use coppice_tests::running::stream_key;
@@ -96,6 +99,69 @@ fn a_contacts_snapshot_keeps_its_bytes_under_its_layout_tag() {
 }
 
 #[test]
+fn a_plugins_and_its_breakers_snapshots_keep_their_bytes_under_their_layout_tags() {
+    assert_eq!(
+        (PluginVersion::SNAPSHOT_LAYOUT, Breaker::SNAPSHOT_LAYOUT),
+        (1, 1),
+        "give golden bytes"
+    );
+    let event = |name: &str, payload: &str| version::Event::decode(name, payload).unwrap();
+    let registered = r#"{"manifest":{"name":"p"},"place":{"http":"http://a"},"by":"b","at":300}"#;
+    let health = r#"{"status":"degraded","components":{"disk":"healthy"},"message":"m","at":301}"#;
+    let events = [
+        event("plugin.registered.v1", registered),
+        event("plugin.health_changed.v1", health),
+        event("plugin.deregistered.v1", r#"{"by":"b","at":302}"#),
+    ];
+    let state = events.iter().fold(version::State::default(), PluginVersion::evolve);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden =
+        "0301010101046469736b0001016d0c7b226e616d65223a2270227d010108687474703a2f2f61fb5802fb5c02";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<version::State>(&encoded).unwrap(), state);
+
+    let event = |name: &str, payload: &str| breaker::Event::decode(name, payload).unwrap();
+    let opened = event("breaker.opened.v1", r#"{"cause":"failures","at":300,"until":400}"#);
+    let call = r#""00000000-0000-0000-0000-000000000001""#;
+    let probe = format!(r#"{{"call":{call},"at":400,"until":500}}"#);
+    let probe = event("breaker.probe_admitted.v1", &probe);
+    let closed = event("breaker.closed.v1", r#"{"at":410}"#);
+    let failed = event("breaker.failed.v1", r#"{"at":420}"#);
+    for (events, golden) in [
+        (vec![opened], "01fb20030000fb580201"),
+        (vec![opened, probe], "021000000000000000000000000000000001fb2003fbe8030000fb200301"),
+        (vec![opened, probe, closed, failed], "000100fb340301"),
+    ] {
+        let state = events.iter().fold(breaker::State::default(), Breaker::evolve);
+        let encoded = snapshot::encode(&state).unwrap();
+        assert_eq!(hex(&encoded), golden);
+        assert_eq!(snapshot::decode::<breaker::State>(&encoded).unwrap(), state);
+    }
+}
+
+#[test]
+fn a_deliverys_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(Delivery::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
+    let event =
+        r#"{"source":"github","type":"push","subject":{"kind":"push"},"priority":"P2","data":{}}"#;
+    let route = r#"{"rule":1,"plan":"p","priority":"P1"}"#;
+    let payload = format!(
+        r#"{{"delivery":"d","body_sha256":"00","event":{event},"route":{route},"at":300}}"#
+    );
+    let received = delivery::Event::decode("delivery.received.v1", &payload).unwrap();
+    let planned = r#"{"effect":"plan","workflow":"w"}"#;
+    let planned = delivery::Event::decode("delivery.planned.v1", planned).unwrap();
+    let state = Delivery::evolve(delivery::State::default(), &received);
+    let golden = "010164023030557b22736f75726365223a22676974687562222c2274797065223a2270757368222c227375626a656374223a7b226b696e64223a2270757368227d2c227072696f72697479223a225032222c2264617461223a7b7d7d0101017001fb580200010104706c616e0007706c616e6e6572897b2264656c6976657279223a2264222c22706c616e223a2270222c227072696f72697479223a225031222c226576656e74223a7b22736f75726365223a22676974687562222c2274797065223a2270757368222c227375626a656374223a7b226b696e64223a2270757368227d2c227072696f72697479223a225032222c2264617461223a7b7d7d7d0000";
+    assert_eq!(hex(&snapshot::encode(&state).unwrap()), golden);
+    let state = Delivery::evolve(state, &planned);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden = "010164023030557b22736f75726365223a22676974687562222c2274797065223a2270757368222c227375626a656374223a7b226b696e64223a2270757368227d2c227072696f72697479223a225032222c2264617461223a7b7d7d0101017001fb580201000177010000";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<delivery::State>(&encoded).unwrap(), state);
+}
+
+#[test]
 fn the_switches_and_an_erasures_record_keep_their_bytes_under_their_layout_tags() {
     assert_eq!((Control::SNAPSHOT_LAYOUT, Erasure::SNAPSHOT_LAYOUT), (1, 1), "give golden bytes");
     let said = |target: &str| {
@@ -117,6 +183,22 @@ fn the_switches_and_an_erasures_record_keep_their_bytes_under_their_layout_tags(
     let golden = "01fb5802000101010964657374726f792d310007657261737572650a7b226279223a2262227d0000";
     assert_eq!(hex(&encoded), golden);
     assert_eq!(snapshot::decode::<erasure::State>(&encoded).unwrap(), state);
+}
+
+#[test]
+fn a_task_schemas_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(TaskSchema::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
+    let registered = |version: u64| {
+        let payload = format!(
+            r#"{{"version":{version},"schema":"{{}}","hash":"h{version}","by":"b","at":300}}"#
+        );
+        task_schema::Event::decode("task_schema.registered.v1", &payload).unwrap()
+    };
+    let events = [registered(1), registered(2)];
+    let state = events.iter().fold(task_schema::State::default(), TaskSchema::evolve);
+    let encoded = snapshot::encode(&state).unwrap();
+    assert_eq!(hex(&encoded), "0102026832027b7d0162fb58020101026831fb5802");
+    assert_eq!(snapshot::decode::<task_schema::State>(&encoded).unwrap(), state);
 }
 
 #[derive(Debug)]

@@ -67,9 +67,13 @@ impl World {
             journal: None,
             streams: Streams::from(&config.server),
             eraser: None,
+            treasury: None,
+            ingress: None,
             observed: Observed::default(),
             switches: None,
             planner: None,
+            plugins: None,
+            policy: None,
             inspector: Some(node.inspector()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -29,12 +29,13 @@ const MARK: &str = "the-owners-own";
 /// What the owner's entity shows. Its name may stand among the stranger's own actors, who has asked
 /// for one called so.
 const SECRET: &str = "7919773";
+const NOBODYS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const NOBODYS: &str = "nobody-has-one";
 const NOBODYS_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Names in these are the caller's own to give: whoever has them elsewhere, the answer is the same
 /// and nobody else's is touched.
-const OWN_NAMES: &[&str] = &["erase_subject", "inspect_actor"];
+const OWN_NAMES: &[&str] = &["erase_subject", "inspect_actor", "verify_hash"];
 
 /// How long an answer that doesn't end is listened to.
 const LISTEN: Duration = Duration::from_millis(300);
@@ -125,6 +126,8 @@ impl House {
             json!({ "n": 7_919_773 }),
         )
         .await;
+        let schema = json!({ "task_type": MARK, "schema": { "title": SECRET } });
+        self.owner(Method::POST, "/v1/policy/schemas", schema).await;
         let keys = self.owner(Method::GET, "/v1/api-keys", Value::Null).await;
         let last = keys["api_keys"].as_array().and_then(|keys| keys.last()).unwrap();
         last["id"].as_str().unwrap().clone_into(&mut self.key);
@@ -137,6 +140,7 @@ impl House {
             format!("/v1/entities/counter/{MARK}"),
             format!("/v1/entities/counter/{MARK}/events"),
             "/v1/entities?kind=counter".to_owned(),
+            format!("/v1/policy/schemas/{MARK}"),
             "/v1/inspect/dead-letters".to_owned(),
             "/v1/api-keys".to_owned(),
         ] {
@@ -155,9 +159,17 @@ impl House {
         };
         let id = if owners { theirs } else { nobodys };
         let tenant = if owners { "default" } else { NOBODYS };
-        for (name, text) in
-            [("{kind}", "counter"), ("{id}", id), ("{command}", "add"), ("{tenant}", tenant)]
-        {
+        for (name, text) in [
+            ("{kind}", "counter"),
+            ("{id}", id),
+            ("{command}", "add"),
+            ("{tenant}", tenant),
+            ("{name}", "builtin"),
+            ("{version}", "1.0.0"),
+            ("{workflow_id}", id),
+            ("{task_type}", id),
+            ("{hash}", NOBODYS_HASH),
+        ] {
             path = path.replace(name, text);
         }
         assert!(!path.contains('{'), "{path}: say what stands for its parameter");
@@ -165,6 +177,7 @@ impl House {
         match query.filter(|of| of.required).map(|of| of.name).collect::<Vec<_>>()[..] {
             [] => path,
             ["kind"] => path + "?kind=counter",
+            ["action_type"] => path + "?action_type=monitoring",
             ref names => panic!("{path}: say what stands for {names:?}"),
         }
     }
@@ -219,7 +232,7 @@ async fn no_route_shows_or_touches_what_another_tenant_has() {
         }
         let [theirs, nobodys] = &answers[..] else { unreachable!() };
         let (status, text) = theirs;
-        if operation.path.contains('{') && operation.path.contains("{id}") {
+        if ["{id}", "{task_type}"].into_iter().any(|name| operation.path.contains(name)) {
             assert_eq!(theirs, nobodys, "{name} tells what is there from what isn't");
             let refused = !(200..300).contains(status);
             assert!(refused || OWN_NAMES.contains(&name), "{name} answers {status}: {text}");

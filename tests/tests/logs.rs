@@ -6,11 +6,13 @@ use coppice_testkit::{Client, Sandbox, binary};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+const WEBHOOK_SECRET: &str = "marker-secret-of-webhooks";
 const PLATFORM_KEY: &str = "5a5b5c5d5e5f606162636465666768696a6b6c6d6e6f70717273747576777879";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_line_is_an_object_with_known_fields_and_no_secret() {
     let builder = Sandbox::builder(binary()).env("COPPICE_LOG__LEVEL", "debug");
+    let builder = builder.env("COPPICE_GITHUB_WEBHOOK_SECRET", WEBHOOK_SECRET);
     let mut sandbox = builder.env("COPPICE_PLATFORM_KEY", PLATFORM_KEY).start().await.unwrap();
     let client = Client::new(sandbox.url(), sandbox.key());
     let person = json!({ "subject": "ada", "name": "Marker-Name", "email": "marker@mail.test" });
@@ -29,13 +31,24 @@ async fn every_line_is_an_object_with_known_fields_and_no_secret() {
         let request = request.header("X-Request-Id", "find-me").body(body);
         assert!(request.send().await.unwrap().status().is_client_error());
     }
+    let request = client.http().post(format!("{}/ingress/github", sandbox.url()));
+    let request = request.header("x-hub-signature-256", format!("sha256={}", "0".repeat(64)));
+    let answer = request.body("marker-body").send().await.unwrap();
+    assert_eq!(answer.status(), 401);
     let key = sandbox.key().to_owned();
     let log = sandbox.data().with_file_name("coppice.log");
     assert!(sandbox.terminate().await.unwrap().success());
     let text = std::fs::read_to_string(log).unwrap();
-    for secret in
-        [&key, PLATFORM_KEY, "deadbeef", "Marker-Name", "marker@mail", "marker-body", "marker-idem"]
-    {
+    for secret in [
+        &key,
+        PLATFORM_KEY,
+        WEBHOOK_SECRET,
+        "deadbeef",
+        "Marker-Name",
+        "marker@mail",
+        "marker-body",
+        "marker-idem",
+    ] {
         assert!(!text.contains(secret), "{secret} stands in the log:\n{text}");
     }
     // Standard output is copied there as well.

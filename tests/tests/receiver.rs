@@ -272,6 +272,7 @@ async fn an_operator_sees_the_tree_and_its_actors() {
         "health",
         "gateway",
         "api-keys",
+        "plugins",
         "freezer",
     ];
     assert_eq!(names, expected);

@@ -5,6 +5,8 @@
 //! event can't be altered, left out, reordered or moved to another stream without the chain
 //! saying so.
 
+use std::sync::Arc;
+
 use crate::hash::{Hash, Hasher};
 use crate::ids::{CommandId, CorrelationId, EventId, Position, Sequence, StreamKey, SubjectId};
 use crate::time::Timestamp;
@@ -46,8 +48,8 @@ pub struct EventBody {
     pub correlation: CorrelationId,
     /// The workflow that it belongs to.
     pub workflow: Option<Box<str>>,
-    /// The policy bundle in force when it was decided.
-    pub policy_bundle: Option<Box<str>>,
+    /// The policy bundle in force when it was decided. Shared, for most events of a node name one.
+    pub policy_bundle: Option<Arc<str>>,
     /// Whose personal data the payload holds.
     pub subject: Option<SubjectId>,
     /// The key that the personal data is sealed under.

@@ -7,4 +7,8 @@
 
 pub mod compliance;
 pub mod example;
+pub mod ingress;
+pub mod plugin;
+pub mod policy;
+pub mod treasury;
 pub mod workflow;

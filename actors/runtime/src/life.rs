@@ -90,7 +90,12 @@ impl<K: Entity> Life<K> {
     }
 
     /// Writes down that the stream ends here. Nothing is owed any more, and no state is left.
-    pub(crate) fn end(&mut self, order: &Order<K>, now: Timestamp) -> Box<str> {
+    pub(crate) fn end(
+        &mut self,
+        order: &Order<K>,
+        now: Timestamp,
+        policy_bundle: Option<Arc<str>>,
+    ) -> Box<str> {
         let body = EventBody {
             event_type: TOMBSTONE.into(),
             payload: "{}".into(),
@@ -98,7 +103,7 @@ impl<K: Entity> Life<K> {
             causation: order.id,
             correlation: order.correlation,
             workflow: None,
-            policy_bundle: None,
+            policy_bundle,
             subject: None,
             key_id: None,
         };
@@ -120,6 +125,7 @@ impl<K: Entity> Life<K> {
         order: &Order<K>,
         decision: &Decision<K::Event, K::Reply>,
         now: Timestamp,
+        policy_bundle: Option<&Arc<str>>,
         vault: &Arc<Scope>,
     ) -> Result<Box<str>, String> {
         let problem = |error: serde_json::Error| error.to_string();
@@ -150,7 +156,7 @@ impl<K: Entity> Life<K> {
                 causation: order.id,
                 correlation: order.correlation,
                 workflow: workflow.clone(),
-                policy_bundle: None,
+                policy_bundle: policy_bundle.cloned(),
                 subject: event.subject().cloned(),
                 key_id: event.key_id().map(Into::into),
             };

@@ -48,6 +48,7 @@ use crate::inspect::Inspector;
 use crate::lease::Lease;
 use crate::options::RuntimeOptions;
 use crate::personal::{AtHand, Keys, NoKeys};
+use crate::policy::{NoPolicyBundle, PolicyBundle};
 use crate::projection::Projection;
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
@@ -84,6 +85,7 @@ pub struct NodeBuilder {
     clock: Arc<dyn Clock>,
     keys: Arc<dyn Keys>,
     spans: Arc<dyn Spans>,
+    policy_bundle: Arc<dyn PolicyBundle>,
     options: RuntimeOptions,
     kinds: Vec<MakeRegion>,
     platform_kinds: BTreeSet<&'static str>,
@@ -119,6 +121,7 @@ impl NodeBuilder {
             clock,
             keys: Arc::new(NoKeys),
             spans: Arc::new(NoSpans),
+            policy_bundle: Arc::new(NoPolicyBundle),
             options,
             kinds,
             platform_kinds: BTreeSet::new(),
@@ -183,6 +186,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Which policy bundle events name as the one in force. Without any, they name none.
+    #[must_use]
+    pub fn policy_bundle(mut self, policy_bundle: Arc<dyn PolicyBundle>) -> Self {
+        self.policy_bundle = policy_bundle;
+        self
+    }
+
     /// Keys of personal data that are all at hand, such as a test's.
     #[must_use]
     pub fn vault(self, vault: Arc<dyn Vault>) -> Self {
@@ -236,6 +246,7 @@ impl NodeBuilder {
             clock: self.clock,
             keys: self.keys,
             spans: self.spans,
+            policy_bundle: self.policy_bundle,
             gate,
             pools,
             timers: Timers::default(),

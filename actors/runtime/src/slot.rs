@@ -68,6 +68,8 @@ pub struct Services {
     pub snapshots: mpsc::Sender<Snapshot>,
     /// What is out of delivery.
     pub quarantine: Quarantine,
+    /// Which policy bundle is in force.
+    pub policy_bundle: Arc<dyn crate::policy::PolicyBundle>,
     /// Who is told of spans.
     pub spans: Arc<dyn crate::trace::Spans>,
     /// Limits.

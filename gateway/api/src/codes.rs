@@ -42,8 +42,13 @@ catalogue! {
     MALFORMED_REQUEST = "malformed_request" 400 false "The request could not be read";
     MALFORMED_JSON = "malformed_json" 400 false "The body is not JSON";
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key" 400 false "The idempotency key is invalid";
+    PLUGIN_REFUSED = "plugin_refused" 400 false "The registration of the plugin is not accepted";
     AUTH_INVALID = "auth_invalid" 401 false "The API key is missing or not valid";
     POLICY_DENIED = "policy_denied" 403 false "Policy forbids it";
+    WEBHOOK_HEADER_INVALID = "webhook_header_invalid" 400 false
+        "A header of the webhook is missing or not valid";
+    WEBHOOK_SIGNATURE_INVALID = "webhook_signature_invalid" 401 false
+        "The signature is missing or not valid";
     SCOPE_MISSING = "scope_missing" 403 false "The API key lacks a scope";
     ROUTE_NOT_FOUND = "route_not_found" 404 false "There is nothing at this path";
     UNKNOWN_KIND = "unknown_kind" 404 false "There is no such entity kind";
@@ -54,6 +59,12 @@ catalogue! {
     TENANT_NOT_FOUND = "tenant_not_found" 404 false "There is no such tenant";
     WORKFLOW_NOT_FOUND = "workflow_not_found" 404 false "There is no such workflow";
     PLAN_NOT_FOUND = "plan_not_found" 404 false "There is no such plan";
+    PLUGIN_NOT_FOUND = "plugin_not_found" 404 false "There is no such plugin";
+    ACCOUNT_NOT_FOUND = "account_not_found" 404 false "There is no such account";
+    INTENT_NOT_FOUND = "intent_not_found" 404 false "There is no such intent";
+    SCHEMA_NOT_FOUND = "schema_not_found" 404 false "The type of task has no schema";
+    POLICY_BUNDLE_NOT_FOUND = "policy_bundle_not_found" 404 false
+        "There is no such policy bundle";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 false "The path does not take this method";
     BODY_TIMEOUT = "body_timeout" 408 true "The body did not arrive in time";
     CONFLICT = "conflict" 409 true "Other writers kept getting in between";
@@ -62,6 +73,8 @@ catalogue! {
     DEAD_LETTER_STAYS = "dead_letter_stays" 409 false "The dead letter can not go that way";
     API_KEY_NOT_ACTIVE = "api_key_not_active" 409 false "The API key is not active";
     API_KEYS_FULL = "api_keys_full" 409 false "The tenant has as many API keys as it may";
+    PLUGINS_FULL = "plugins_full" 409 false "There are as many versions of plugins as may be";
+    PLUGIN_IN_PROCESS = "plugin_in_process" 409 false "The plugin is a part of the node";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     SUBJECT_ERASED = "subject_erased" 409 false "The subject was erased";
     ENTITY_DELETED = "entity_deleted" 410 false "The entity was deleted";
@@ -81,13 +94,17 @@ catalogue! {
     ACTOR_CRASHED = "actor_crashed" 503 true "The entity crashed on the command";
     DEADLINE_EXCEEDED = "deadline_exceeded" 503 true "The command was not started in time";
     FROZEN = "frozen" 503 true "The operators have stopped this";
+    INGRESS_FULL = "ingress_full" 503 true "The node holds as many bytes of webhooks as it may";
     NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
     PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
+    POLICY_UNAVAILABLE = "policy_unavailable" 503 true "Policy could not decide";
     READ_MODEL_BEHIND = "read_model_behind" 503 true "The read model is behind what was asked for";
     RESIDENTS_FULL = "residents_full" 503 true "The node holds as many entities as it may";
     SHUTTING_DOWN = "shutting_down" 503 true "The node is shutting down";
     STREAMS_FULL = "streams_full" 503 true "The node has as many streams as it may";
     STORE_UNAVAILABLE = "store_unavailable" 503 true "The store is unavailable";
+    WEBHOOK_SECRET_MISSING = "webhook_secret_missing" 503 false
+        "The node can not verify webhooks of this source";
     TIMED_OUT = "timed_out" 504 true "There was no answer in time";
     STORE_FULL = "store_full" 507 false "The store is full";
 }

@@ -22,5 +22,5 @@ async fn main() {
     let listener = TcpListener::bind(config.server.listen).await.unwrap();
     let router = routes::router(support::gateway_with(&config).state);
     let limits = ConnectionLimits::from(&config.server);
-    serve(listener, router, limits, commands::termination().unwrap()).await;
+    serve(listener, router, limits, commands::termination().unwrap()).await.unwrap();
 }

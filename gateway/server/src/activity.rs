@@ -5,10 +5,9 @@
 //! recorded, so they are the same whenever the read model is made again.
 
 use coppice_core::StoredEvent;
+use coppice_core::calendar::day;
 use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
 use serde::{Deserialize, Serialize};
-
-use crate::inspection::time::day;
 
 /// The subscription and the read model.
 pub const ACTIVITY: &str = "activity";

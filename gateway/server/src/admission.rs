@@ -13,6 +13,7 @@ use crate::auth::{AuthError, Principal, Scope};
 use crate::exchange::Exchange;
 use crate::metrics::AuthRefusal;
 use crate::problem::Fault;
+use crate::rates::Class;
 use crate::state::App;
 use crate::tls::Certified;
 
@@ -46,7 +47,7 @@ impl App {
         };
         let principal = principal.inspect_err(|error| http.auth_refused(reason(error)))?;
         exchange.belongs_to(&principal.tenant);
-        let (allowance, taken) = self.rates.take(&principal.tenant, scope);
+        let (allowance, taken) = self.rates.take(&principal.tenant, Class::of(scope));
         exchange.allow(allowance);
         taken.inspect_err(|_| http.rate_refused(scope))?;
         Ok(Admitted { principal, deadline })

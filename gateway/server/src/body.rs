@@ -7,6 +7,7 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::{Bytes, BytesMut};
 use coppice_api::codes;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::problem::Fault;
@@ -21,13 +22,48 @@ const DISCARD_BYTES_MAX: usize = 1 << 20;
 /// `body_too_large`, `body_timeout`, or `malformed_request` where it breaks off.
 pub async fn read(mut body: Body, bytes_max: usize, deadline: Instant) -> Result<Bytes, Fault> {
     // The timer is only armed where the body isn't there yet.
-    match timeout_at(deadline, collect(&mut body, bytes_max)).await {
+    match timeout_at(deadline, collect(&mut body, bytes_max, |_| Ok(()))).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Fault::new(codes::BODY_TIMEOUT, "the body did not arrive in time")),
+        Err(_) => Err(too_late()),
     }
 }
 
-async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Fault> {
+/// The whole body, of which each byte takes a place for as long as what is given beside it lives.
+/// Nobody waits for a place, so two that are halfway can't wait for each other.
+///
+/// # Errors
+/// As [`read`], and `ingress_full` where there are not so many places.
+pub async fn read_within(
+    mut body: Body,
+    bytes_max: usize,
+    deadline: Instant,
+    places: &Semaphore,
+) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Fault> {
+    let mut held: Option<SemaphorePermit<'_>> = None;
+    let take = |bytes: usize| {
+        let taken = u32::try_from(bytes).ok().and_then(|bytes| places.try_acquire_many(bytes).ok());
+        let full = || Fault::new(codes::INGRESS_FULL, "other webhooks take all the room there is");
+        let taken = taken.ok_or_else(full)?;
+        match &mut held {
+            None => held = Some(taken),
+            Some(held) => held.merge(taken),
+        }
+        Ok(())
+    };
+    let outcome = timeout_at(deadline, collect(&mut body, bytes_max, take)).await;
+    Ok((outcome.map_err(|_| too_late())??, held))
+}
+
+fn too_late() -> Fault {
+    Fault::new(codes::BODY_TIMEOUT, "the body did not arrive in time")
+}
+
+/// `take` is asked for each piece before it is kept.
+async fn collect(
+    body: &mut Body,
+    bytes_max: usize,
+    mut take: impl FnMut(usize) -> Result<(), Fault>,
+) -> Result<Bytes, Fault> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     let mut length = 0_usize;
@@ -37,6 +73,11 @@ async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Fault> {
             discard(body, length).await;
             let detail = format!("the body is larger than {bytes_max} bytes");
             return Err(Fault::new(codes::BODY_TOO_LARGE, detail));
+        }
+        if let Err(fault) = take(chunk.len()) {
+            drop((first, whole));
+            discard(body, length).await;
+            return Err(fault);
         }
         // A body in one piece, which is nearly every one, is not copied.
         if first.is_empty() {

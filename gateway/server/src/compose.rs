@@ -11,28 +11,43 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coppice_code_review::plugin::CodeReview;
 use coppice_domain::example::alarm::BELL;
+use coppice_domain::ingress::delivery::PLANNER;
+use coppice_domain::treasury::transfer::TREASURY;
 use coppice_egress::{Unset, Webhook};
 use coppice_persistence::{
     ClaimOutcome, Directory, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store,
     StoreError,
 };
+use coppice_plugins::builtin::Builtin;
+use coppice_plugins::builtin::wallet::SimulatedWallets;
+use coppice_plugins::fetch::Fetch;
+use coppice_plugins::{
+    LoadError, PLUGIN, Parts, Permission, PluginOptions, Plugins, RegistryBreakers,
+};
+use coppice_policy::{BundleError, Policy};
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError};
 use coppice_runtime::{
-    Clock, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
-    NodeBuilder, NodeError, PlatformKeys, Registry, RuntimeOptions, Spans, SystemClock,
+    Clock, Door, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
+    NodeBuilder, NodeError, PlatformKeys, Registry, RetryPolicy, RuntimeOptions, Spans,
+    SystemClock,
 };
+use coppice_treasury::{Treasury, TreasuryHandler};
 use thiserror::Error;
 use tracing::info;
 use uuid::Uuid;
 
-use crate::config::{Config, EffectsConfig, StoreConfig};
+use crate::config::{Config, ConfigError, EffectsConfig, PluginsConfig, StoreConfig};
 use crate::health::{self, Health, HealthOptions};
 use crate::logging;
+use crate::permissions::ByPolicy;
+use crate::planning::{Planner, PlannerHandler, TemplateError, Templates};
+use crate::policy::{self, InForce};
 use crate::registry;
 use crate::routes::Switches;
-use crate::state::JournalAccess;
+use crate::state::{JournalAccess, PolicyAccess};
 
 /// Everything behind the gateway.
 pub struct Node {
@@ -43,7 +58,11 @@ pub struct Node {
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     runtime: coppice_runtime::Node,
+    treasury: Treasury,
     keys: Arc<KeyRing>,
+    plugins: Plugins,
+    policy: PolicyAccess,
+    planner: Planner,
     opened: Opened,
 }
 
@@ -83,6 +102,21 @@ pub enum ComposeError {
     /// The setting `effects.bell_url` is no address that can be called.
     #[error("effects.bell_url can not be called: {0}")]
     BellUrl(String),
+    /// Nothing can be fetched.
+    #[error("the plugin fetch did not come up: {0}")]
+    Fetch(String),
+    /// The plugins did not come up.
+    #[error("the plugins did not come up")]
+    Plugins(#[source] LoadError),
+    /// The settings of money are none.
+    #[error("the settings of money can not be used")]
+    Treasury(#[source] ConfigError),
+    /// Plans can't be made of what the settings name.
+    #[error("the plan templates can not be used")]
+    Plans(#[source] TemplateError),
+    /// The policy bundle can't be put in force.
+    #[error("the policy bundle can not be put in force")]
+    Policy(#[source] BundleError),
     /// The embedded store's shards belong to somebody else, though we hold its lock.
     #[error("the embedded store's shards are held by {0}")]
     Shards(String),
@@ -228,6 +262,70 @@ fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
     Ok(EffectPool { concurrency: config.concurrency, timeout, ..pool })
 }
 
+fn plugin_options(config: &PluginsConfig, patience_ms: u64) -> PluginOptions {
+    PluginOptions {
+        call_timeout: Duration::from_millis(config.timeout_ms),
+        answer_bytes_max: config.answer_bytes_max,
+        failures_max: config.failures_max,
+        unhealthy_max: config.unhealthy_max,
+        cooldown: Duration::from_secs(config.cooldown_s),
+        health_every: Duration::from_secs(config.health_every_s),
+        health_timeout: Duration::from_millis(config.health_timeout_ms),
+        health_at_once: config.health_at_once,
+        patience: Duration::from_millis(patience_ms),
+        scopes: config.scopes.clone(),
+    }
+}
+
+/// The plugins that are a part of every node, and the way to the others.
+fn plugins(
+    config: &Config,
+    door: &Door,
+    clock: &Arc<dyn Clock>,
+    permission: Arc<dyn Permission>,
+) -> Result<Plugins, ComposeError> {
+    let options = plugin_options(&config.plugins, config.runtime.delivery_patience_ms);
+    let breakers = RegistryBreakers::new(door.clone(), Arc::clone(clock), options.clone());
+    let hosts = config.plugins.fetch_hosts.iter().cloned();
+    let fetch = Fetch::new(hosts, config.plugins.fetch_bytes_max);
+    let fetch = fetch.map_err(|error| ComposeError::Fetch(error.to_string()))?;
+    let builtin = Builtin::new(Arc::new(SimulatedWallets::default()), Arc::clone(&permission));
+    let parts = Parts {
+        door: door.clone(),
+        breakers: Arc::new(breakers),
+        permission,
+        clock: Arc::clone(clock),
+        options,
+        in_process: vec![Arc::new(builtin), Arc::new(CodeReview::default()), Arc::new(fetch)],
+    };
+    Plugins::new(parts).map_err(ComposeError::Plugins)
+}
+
+/// Who calls them.
+fn plugin_pool(plugins: &Plugins, config: &PluginsConfig) -> EffectPool {
+    let host = plugins.host();
+    let timeout = host.pool_timeout();
+    let pool = EffectPool::new(PLUGIN, Arc::new(host));
+    EffectPool { concurrency: config.concurrency, timeout, ..pool }
+}
+
+/// What moves money, and what carries out the effects that ask for it: tried again until they are
+/// answered, for what a transfer owes must come about.
+fn treasury(
+    config: &Config,
+    door: &Door,
+    clock: &Arc<dyn Clock>,
+    permission: Arc<dyn coppice_treasury::Permission>,
+) -> Result<(Treasury, EffectPool), ComposeError> {
+    let options = config.treasury.options().map_err(ComposeError::Treasury)?;
+    let treasury = Treasury::new(door.clone(), options, permission, Arc::clone(clock));
+    let timeout = Duration::from_millis(config.effects.timeout_ms);
+    let handler = Arc::new(TreasuryHandler::new(treasury.clone(), timeout));
+    let pool = EffectPool::new(TREASURY, handler);
+    let (concurrency, retry) = (config.effects.concurrency, RetryPolicy::DELIVERY);
+    Ok((treasury, EffectPool { concurrency, timeout, retry, ..pool }))
+}
+
 /// The keys of personal data, all wrapped under the platform's present key.
 async fn keys(
     config: &Config,
@@ -293,6 +391,7 @@ impl Node {
         platform: Option<&PlatformKeys>,
         spans: Arc<dyn Spans>,
     ) -> Result<Self, ComposeError> {
+        let policy = policy::open(&config.policy).map_err(ComposeError::Policy)?;
         let opened = open_store(&config.store).await?;
         let (lease, keeper) = lease(config, &opened).await?;
         let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
@@ -305,16 +404,52 @@ impl Node {
             runtime_options(config),
         );
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
-        let builder =
-            builder.effects(effects(&config.effects)?).grace(grace).keys(keys.clone()).spans(spans);
+        let door = Door::new();
+        let asked = Arc::new(ByPolicy(Arc::clone(&policy.authority) as Arc<dyn Policy>));
+        let plugins = plugins(config, &door, &clock, asked.clone())?;
+        let (treasury, payments) = treasury(config, &door, &clock, asked.clone())?;
+        let templates = Templates::of(&config.plans).map_err(ComposeError::Plans)?;
+        let planner = Planner::new(templates, asked);
+        let patience = Duration::from_millis(config.runtime.delivery_patience_ms);
+        let planning =
+            PlannerHandler::new(planner.clone(), treasury.clone(), door.clone(), patience);
+        let planning = EffectPool {
+            retry: RetryPolicy::DELIVERY,
+            timeout: patience * 2,
+            ..EffectPool::new(PLANNER, Arc::new(planning))
+        };
+        let builder = builder
+            .effects(effects(&config.effects)?)
+            .effects(plugin_pool(&plugins, &config.plugins))
+            .effects(payments)
+            .effects(planning)
+            .door(&door)
+            .grace(grace)
+            .keys(keys.clone())
+            .spans(spans);
+        let builder = builder.policy_bundle(Arc::new(InForce(Arc::clone(&policy.authority))));
         let builder = match keeper {
             Some(keeper) => builder.first(keeper),
             None => builder,
         };
         let runtime = registry::serve_all(builder).start().await.map_err(ComposeError::Runtime)?;
+        plugins.load(store.as_ref()).await.map_err(ComposeError::Plugins)?;
         logging::name_node(&opened.node_id);
-        info!(node_id = opened.node_id, "the node has started");
-        Ok(Self { registry: runtime.registry(), store, clock, runtime, keys, opened })
+        let bundle = policy.authority.stamp();
+        info!(node_id = opened.node_id, policy_bundle = &*bundle, "the node has started");
+        let registry = runtime.registry();
+        Ok(Self {
+            registry,
+            store,
+            clock,
+            runtime,
+            treasury,
+            plugins,
+            policy,
+            planner,
+            keys,
+            opened,
+        })
     }
 
     /// A look into the node.
@@ -336,6 +471,7 @@ impl Node {
                 config.store.database.expose().is_empty(),
             ),
             bell: health::receiver(&config.effects.bell_url),
+            policy: Arc::clone(&self.policy.authority),
         });
         Health::new(HealthOptions::from(&config.health), dependencies, self.clock.now())
     }
@@ -345,6 +481,30 @@ impl Node {
     pub fn switches(&self) -> Switches {
         let tenants = Arc::clone(&self.opened.store) as Arc<dyn Directory>;
         Switches { control: self.runtime.control(), tenants }
+    }
+
+    /// The plugins.
+    #[must_use]
+    pub fn plugins(&self) -> Plugins {
+        self.plugins.clone()
+    }
+
+    /// Makes plans of tasks.
+    #[must_use]
+    pub fn planner(&self) -> Planner {
+        self.planner.clone()
+    }
+
+    /// What moves money.
+    #[must_use]
+    pub fn treasury(&self) -> Treasury {
+        self.treasury.clone()
+    }
+
+    /// What decides by policy.
+    #[must_use]
+    pub fn policy(&self) -> PolicyAccess {
+        self.policy.clone()
     }
 
     /// What erases subjects.
@@ -378,6 +538,7 @@ impl Node {
     pub async fn stop(self) {
         // Every part of the tree has a time of its own.
         self.runtime.shutdown(Duration::MAX).await;
+        self.plugins.shutdown().await;
         drop(self.store);
         self.opened.store.close().await;
     }

@@ -5,14 +5,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use coppice_core::{EntityId, EntityKind, Sequence, StreamKey, TenantId, Timestamp};
 use coppice_server::archive::ArchiveError;
 use coppice_server::backup::BackupError;
+use coppice_server::bootstrap::DEFAULT_TENANT;
 use coppice_server::commands::{
-    self, InspectCommandError, ServeError, TokenError, TokenRequest, VerifyError,
+    self, InspectCommandError, PolicyCheckError, ReplayRequest, ServeError, TokenError,
+    TokenRequest, VerifyError,
 };
 use coppice_server::config::{self, Flags, Secret, Settings, Sources};
+use coppice_server::demo::{DemoOptions, demo};
 use coppice_server::inspection::{InspectError, Look};
 use coppice_server::problem::Chain;
+use coppice_server::replay::{Asked, ReplayError, Until};
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
@@ -24,9 +29,10 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Parts of the node crashed again and again: it is to be started anew.
 const GAVE_UP: u8 = 4;
-/// `verify`, `backup` or `restore` found a fault in what they were to check.
+/// `verify`, `replay`, `archive`, `backup`, `restore` or `policy check` found a fault in what they
+/// were to check.
 const FAULT_FOUND: u8 = 3;
-/// What `inspect` was asked to show isn't there.
+/// What `inspect` or `replay` was asked to show isn't there.
 const ABSENT: u8 = 5;
 /// How long a token is valid that is issued here, in seconds.
 const TOKEN_TTL_S: u64 = 3_600;
@@ -50,6 +56,22 @@ enum Command {
         /// The address to listen on [default: 127.0.0.1:8080].
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+    },
+    /// Plays the whole story on a node of its own: a webhook becomes reviewed, approved, paid and
+    /// proven work, through a SIGKILL. Needs nothing.
+    Demo {
+        /// Leaves the node running, and prints its address and key.
+        #[arg(long)]
+        keep: bool,
+        /// A PostgreSQL database, in place of the embedded store.
+        #[arg(long, value_name = "URL")]
+        database: Option<String>,
+        /// When the process is killed, in milliseconds after the webhook; at random if unset.
+        #[arg(long, value_name = "MS")]
+        kill_after_ms: Option<u64>,
+        /// Where the data goes; a directory of its own if unset.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
     },
     /// Checks the whole journal and names the first fault.
     Verify {
@@ -86,6 +108,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Shows an entity as it was, by its events in an archive, a journal or both. Beside the node too.
+    Replay(Replay),
     /// Shows what a running node's API shows. The key comes from COPPICE_API_KEY.
     Inspect {
         /// Where the node serves.
@@ -115,12 +139,29 @@ enum Command {
         #[arg(long, default_value_t = TOKEN_TTL_S)]
         ttl: u64,
     },
+    /// Looks at policy bundles.
+    Policy {
+        #[command(subcommand)]
+        what: OfPolicy,
+    },
     /// Prints the OpenAPI document of all routes.
     Openapi,
     /// Ends all leases and moves the epochs on, after a database was set back to an earlier time.
     Fence {
         #[command(flatten)]
         options: Options,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum OfPolicy {
+    /// Says whether a bundle can be put in force, and what would change with it.
+    Check {
+        /// The bundle's directory.
+        directory: PathBuf,
+        /// Records of decisions to try it on, one a line as JSON.
+        #[arg(long, value_name = "FILE")]
+        records: Option<PathBuf>,
     },
 }
 
@@ -172,6 +213,52 @@ impl From<What> for Look {
 }
 
 #[derive(Debug, Args)]
+struct Replay {
+    #[command(flatten)]
+    options: Options,
+    #[arg(value_parser = EntityKind::new)]
+    kind: EntityKind,
+    #[arg(value_parser = EntityId::new)]
+    id: EntityId,
+    /// Whose entity.
+    #[arg(long, default_value = DEFAULT_TENANT, value_parser = TenantId::new)]
+    tenant: TenantId,
+    /// An archive. Beside it a store is read only where one is named; it need not be there any more.
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// As it was after its event of this sequence [default: after its last].
+    #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
+    at: Option<u64>,
+    /// As it was at this time, such as 2026-11-21T19:03:40.5Z.
+    #[arg(long, value_name = "RFC3339", value_parser = commands::moment, conflicts_with = "at")]
+    at_time: Option<Timestamp>,
+    /// Its last events up to then as well, 10,000 at most.
+    #[arg(long)]
+    events: bool,
+    /// JSON in place of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    fn run(self) -> ExitCode {
+        let Self { options, kind, id, tenant, archive, at, at_time, events, json } = self;
+        let until = match (at, at_time) {
+            (Some(sequence), _) => Until::Sequence(Sequence(sequence)),
+            (None, Some(time)) => Until::Time(time),
+            (None, None) => Until::End,
+        };
+        let asked = Asked { key: StreamKey::new(tenant, kind, id), until, events };
+        let by_flag = options.data.is_some() || options.database.is_some();
+        run(&options.sources(None), async |settings| {
+            let names_store = by_flag || settings.names_store();
+            let request = ReplayRequest { asked, archive, names_store, json };
+            commands::replay(settings, &request).await.map_err(|error| of_replay(&error))
+        })
+    }
+}
+
+#[derive(Debug, Args)]
 struct Options {
     /// The embedded store's directory [default: ./data].
     #[arg(long, value_name = "DIR")]
@@ -203,14 +290,23 @@ fn main() -> ExitCode {
         Command::Serve { options, listen } => run(&options.sources(listen), async |settings| {
             commands::serve(settings).await.map_err(|error| {
                 let code = match &error {
-                    ServeError::BootstrapKey(_) | ServeError::Tokens(_) | ServeError::Tls(_) => {
-                        USAGE
-                    }
+                    ServeError::BootstrapKey(_)
+                    | ServeError::Tokens(_)
+                    | ServeError::Routing(_)
+                    | ServeError::Tls(_) => USAGE,
                     ServeError::GaveUp(_) => GAVE_UP,
                     _ => FAILED,
                 };
                 fail(&error, code)
             })
+        }),
+        Command::Demo { keep, database, kill_after_ms, data } => block_on(async {
+            let options = DemoOptions { keep, database, kill_after_ms, data };
+            match demo(&options).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(ExitCode::from(FAULT_FOUND)),
+                Err(error) => Err(fail(&error, FAILED)),
+            }
         }),
         Command::Verify { options, archive } => run(&options.sources(None), async |settings| {
             commands::verify(settings, archive.as_deref()).await.map_err(|error| {
@@ -230,6 +326,7 @@ fn main() -> ExitCode {
         Command::Restore { options, from } => run(&options.sources(None), async |settings| {
             commands::restore(settings, &from).await.map_err(|error| of_backup(&error))
         }),
+        Command::Replay(replay) => replay.run(),
         Command::Inspect { url, json, what } => block_on(async {
             let shown = commands::inspect(&url, &what.into(), json).await;
             shown.map_err(|error| of_inspect(&error))
@@ -244,6 +341,12 @@ fn main() -> ExitCode {
                 let request = TokenRequest { tenant, scopes, subject, ttl_s: ttl };
                 commands::token(settings, &request).map_err(|error| of_token(&error))
             })
+        }
+        Command::Policy { what: OfPolicy::Check { directory, records } } => {
+            match commands::check_policy(&directory, records.as_deref()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => of_policy(&error),
+            }
         }
         Command::Openapi => match commands::openapi() {
             Ok(()) => ExitCode::SUCCESS,
@@ -264,8 +367,26 @@ fn of_inspect(error: &InspectCommandError) -> ExitCode {
     fail(error, code)
 }
 
+fn of_replay(error: &ReplayError) -> ExitCode {
+    let code = match error {
+        ReplayError::Fault(_) => FAULT_FOUND,
+        ReplayError::Absent(_) => ABSENT,
+        ReplayError::NoSource(_)
+        | ReplayError::NoArchive(_)
+        | ReplayError::Archive(_)
+        | ReplayError::Store(_)
+        | ReplayError::Keys(_)
+        | ReplayError::Stdout(_) => FAILED,
+    };
+    fail(error, code)
+}
+
 fn of_token(error: &TokenError) -> ExitCode {
     fail(error, if matches!(error, TokenError::Stdout(_)) { FAILED } else { USAGE })
+}
+
+fn of_policy(error: &PolicyCheckError) -> ExitCode {
+    fail(error, if error.is_fault() { FAULT_FOUND } else { FAILED })
 }
 
 fn of_backup(error: &BackupError) -> ExitCode {

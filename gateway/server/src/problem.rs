@@ -106,7 +106,9 @@ impl Fault {
         Self { advice: Advice::RetryIn(seconds), ..self }
     }
 
-    fn challenge(self, challenge: &'static str) -> Self {
+    /// Says how to authenticate.
+    #[must_use]
+    pub fn challenge(self, challenge: &'static str) -> Self {
         Self { advice: Advice::Challenge(challenge), ..self }
     }
 

@@ -36,20 +36,33 @@ const SWEEP_EVERY: u64 = 1_024;
 
 /// Routes that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub enum Class {
+    /// Reads.
     Read,
+    /// Commands and deletions.
     Write,
+    /// What operators do.
     Operate,
+    /// Webhooks, so that a storm of them takes nothing from the tenant's own commands.
+    Ingress,
 }
 
 impl Class {
-    const fn of(scope: Scope) -> Self {
+    /// The routes with a scope; webhooks have none.
+    #[must_use]
+    pub const fn of(scope: Scope) -> Self {
         match scope {
-            Scope::EntitiesRead | Scope::WorkflowsRead => Self::Read,
+            Scope::EntitiesRead
+            | Scope::WorkflowsRead
+            | Scope::PluginsRead
+            | Scope::MoneyRead
+            | Scope::PolicyRead => Self::Read,
             Scope::EntitiesWrite
             | Scope::EntitiesDelete
             | Scope::WorkflowsWrite
-            | Scope::WorkflowsApprove => Self::Write,
+            | Scope::WorkflowsApprove
+            | Scope::MoneyWrite
+            | Scope::PolicyWrite => Self::Write,
             Scope::InspectRead
             | Scope::InspectWrite
             | Scope::KeysRead
@@ -57,7 +70,8 @@ impl Class {
             | Scope::SubjectsWrite
             | Scope::MetricsRead
             | Scope::ControlRead
-            | Scope::ControlWrite => Self::Operate,
+            | Scope::ControlWrite
+            | Scope::PluginsRegister => Self::Operate,
         }
     }
 
@@ -66,6 +80,7 @@ impl Class {
             Self::Read => "read",
             Self::Write => "write",
             Self::Operate => "operate",
+            Self::Ingress => "ingress",
         }
     }
 }
@@ -133,6 +148,7 @@ pub struct Rates {
     read: Limit,
     write: Limit,
     operate: Limit,
+    ingress: Limit,
 }
 
 impl fmt::Debug for Rates {
@@ -160,17 +176,18 @@ impl Rates {
             read: limit(|rates| rates.read_per_s, |rates| rates.read_per_s),
             write: limit(|rates| rates.write_per_s, |rates| rates.write_per_s),
             operate: limit(|rates| rates.operate_per_s, |rates| rates.operate_per_s),
+            ingress: limit(|rates| rates.ingress_per_s, |rates| rates.ingress_per_s),
         }
     }
 
     /// Takes one request out of a tenant's hand. Where there is none, the fault is `rate_limited`,
     /// with the time until the next one.
-    pub fn take(&self, tenant: &TenantId, scope: Scope) -> Taken {
-        let class = Class::of(scope);
+    pub fn take(&self, tenant: &TenantId, class: Class) -> Taken {
         let limit = match class {
             Class::Read => &self.read,
             Class::Write => &self.write,
             Class::Operate => &self.operate,
+            Class::Ingress => &self.ingress,
         };
         limit.take(class, tenant)
     }
@@ -244,49 +261,56 @@ mod tests {
     }
 
     fn rates(write_per_s: u32, burst_s: u32, own: Option<u32>) -> Rates {
-        let rates = TenantRates { read_per_s: None, write_per_s: own, operate_per_s: None };
+        let rates = TenantRates {
+            read_per_s: None,
+            write_per_s: own,
+            operate_per_s: None,
+            ingress_per_s: None,
+        };
         Rates::new(&RatesConfig {
             read_per_s: 1_000,
             write_per_s,
             operate_per_s: 1_000,
+            ingress_per_s: 1,
             burst_s,
             tenants: BTreeMap::from([(tenant("small"), rates)]),
         })
     }
 
-    fn is_let(rates: &Rates, name: &str, scope: Scope) -> bool {
-        rates.take(&tenant(name), scope).1.is_ok()
+    fn is_let(rates: &Rates, name: &str, class: Class) -> bool {
+        rates.take(&tenant(name), class).1.is_ok()
     }
 
     #[test]
     fn a_tenant_has_a_burst_in_hand_and_another_tenant_its_own() {
         let rates = rates(1, 3, None);
         for remaining in [2, 1, 0] {
-            let (left, outcome) = rates.take(&tenant("a"), Scope::EntitiesWrite);
+            let (left, outcome) = rates.take(&tenant("a"), Class::Write);
             assert_eq!(outcome, Ok(()));
             assert_eq!((left.burst, left.remaining, left.per_second), (3, remaining, 1));
             assert_eq!(left.reset, Duration::from_secs(u64::from(3 - remaining)));
         }
-        let (left, refused) = rates.take(&tenant("a"), Scope::EntitiesWrite);
+        let (left, refused) = rates.take(&tenant("a"), Class::Write);
         assert_eq!(refused.unwrap_err().code(), codes::RATE_LIMITED);
         assert_eq!((left.burst, left.remaining), (3, 0), "a refusal tells the limit, too");
-        assert!(is_let(&rates, "b", Scope::EntitiesWrite));
-        assert!(is_let(&rates, "a", Scope::EntitiesRead), "another class");
+        assert!(is_let(&rates, "b", Class::Write));
+        assert!(is_let(&rates, "a", Class::Read), "another class");
+        assert!(is_let(&rates, "a", Class::Ingress), "and another");
     }
 
     #[test]
     fn a_tenant_may_have_a_limit_of_its_own() {
         let rates = rates(100, 1, Some(1));
-        assert!(is_let(&rates, "small", Scope::EntitiesWrite));
-        assert!(!is_let(&rates, "small", Scope::EntitiesWrite));
-        assert!((0..50).all(|_| is_let(&rates, "other", Scope::EntitiesWrite)));
+        assert!(is_let(&rates, "small", Class::Write));
+        assert!(!is_let(&rates, "small", Class::Write));
+        assert!((0..50).all(|_| is_let(&rates, "other", Class::Write)));
     }
 
     #[test]
     fn an_allowance_is_told_in_both_forms() {
         let rates = rates(10, 2, None);
         let mut headers = HeaderMap::new();
-        rates.take(&tenant("a"), Scope::EntitiesWrite).0.write(&mut headers);
+        rates.take(&tenant("a"), Class::Write).0.write(&mut headers);
         let header = |name: &str| headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("ratelimit-policy"), "\"write\";q=20;w=2");
         assert_eq!(header("ratelimit"), "\"write\";r=19;t=1");
@@ -301,7 +325,7 @@ mod tests {
         let rates = rates(1_000_000, 1, None);
         let tenants = TENANTS_MAX + 2 * usize::try_from(SWEEP_EVERY).unwrap();
         for number in 0..tenants {
-            assert!(is_let(&rates, &format!("t{number}"), Scope::EntitiesWrite));
+            assert!(is_let(&rates, &format!("t{number}"), Class::Write));
         }
         let remembered = rates.write.default.len();
         assert!(remembered < TENANTS_MAX, "{remembered} are remembered");

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
+use coppice_domain::ingress::Delivery;
+use coppice_domain::plugin::{Breaker, PluginVersion};
+use coppice_domain::policy::TaskSchema;
+use coppice_domain::treasury::{Account, Intent, Transfer};
 use coppice_domain::workflow::Workflow;
 use coppice_runtime::NodeBuilder;
+use coppice_treasury::ledger::LedgerModel;
 
 use crate::activity::Activity;
 use crate::audit::{Hashes, Side};
@@ -18,19 +23,32 @@ use crate::workflows::Listing;
 pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
     let builder = builder
         .projection(Arc::new(Activity))
+        .projection(Arc::new(LedgerModel))
         .projection(Arc::new(Listing::ALL))
         .projection(Arc::new(Listing::ACTIVE))
         .projection(Arc::new(Hashes(Side::Input)))
         .projection(Arc::new(Hashes(Side::Output)));
     let builder = builder.kind::<Control>().obeys_control().kind::<Erasure>();
     let builder = builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>();
-    builder.kind::<Workflow>()
+    let builder = builder.kind::<Account>().kind::<Transfer>().kind::<Intent>();
+    builder
+        .kind::<Workflow>()
+        .kind::<TaskSchema>()
+        .kind::<Delivery>()
+        .kind::<PluginVersion>()
+        .kind::<Breaker>()
 }
 
 /// Every kind, for whoever replays journals without serving them.
 #[must_use]
 pub fn replay_all() -> Kinds {
     let kinds = Kinds::default().kind::<Control>().kind::<Erasure>();
+    let kinds = kinds.kind::<Account>().kind::<Transfer>().kind::<Intent>();
     let kinds = kinds.kind::<Counter>().kind::<Alarm>().kind::<Contact>();
-    kinds.kind::<Workflow>()
+    kinds
+        .kind::<Workflow>()
+        .kind::<TaskSchema>()
+        .kind::<Delivery>()
+        .kind::<PluginVersion>()
+        .kind::<Breaker>()
 }

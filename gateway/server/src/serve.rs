@@ -2,8 +2,9 @@
 //!
 //! **Invariants:** never more than `connections_max` at a time, those included that became
 //! WebSockets, and each belongs to a task that
-//! [`serve`] owns and has joined when it returns. After the shutdown signal no connection is
-//! accepted and no new request is read; those under way may finish within the grace period.
+//! [`serve`] owns and has joined when it returns. After the shutdown signal, and once the listening
+//! socket takes no connection any more, none is accepted and no new request is read; those under way
+//! may finish within the grace period.
 //!
 //! **Deliberately absent:** HTTP/2, which belongs to the proxy in front; and the HTTP library's own header timeout, which arms a timer per request. One look per connection and
 //! period at whether anything was written finds the idle and the byte-by-byte client as well.
@@ -23,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -38,7 +40,7 @@ use crate::tls::{Introduced, Tls};
 
 /// Bounds what one connection buffers of pipelined requests and unsent answers.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// After an error of the listener itself, such as no file descriptors left.
+/// After an error of the listener that may pass, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// While all slots are taken by connections that work: one of them may have become idle.
 const LOOK_FOR_IDLE_EVERY: Duration = Duration::from_millis(50);
@@ -68,23 +70,29 @@ impl From<&ServerConfig> for ConnectionLimits {
 }
 
 /// Serves a router on a listener until `shutdown` resolves and the connections have ended.
+///
+/// # Errors
+/// The listener's, where it will never accept again. The connections have ended as well.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
-) {
-    serve_with(listener, router, limits, None, shutdown).await;
+) -> io::Result<()> {
+    serve_with(listener, router, limits, None, shutdown).await
 }
 
 /// As [`serve`], with TLS where there is any.
+///
+/// # Errors
+/// As [`serve`].
 pub async fn serve_with(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
     tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
-) {
+) -> io::Result<()> {
     let http = Arc::new(protocol(limits));
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let crowd = Crowd::new();
@@ -92,15 +100,18 @@ pub async fn serve_with(
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    loop {
+    let ended = loop {
         let slot = tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            () = &mut shutdown => break Ok(()),
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
             }
-            slot = accept(&listener, &slots, &crowd, &mut waiting) => slot,
+            accepted = accept(&listener, &slots, &crowd, &mut waiting) => match accepted {
+                Ok(slot) => slot,
+                Err(error) => break Err(error),
+            },
         };
         let Some((stream, peer)) = waiting.take() else { continue };
         let connection = Connection {
@@ -115,10 +126,11 @@ pub async fn serve_with(
             None => connections.spawn(connection.run(stream, peer, seat)),
             Some(tls) => connections.spawn(connection.run_tls(tls.clone(), stream, peer, seat)),
         };
-    }
+    };
     drop(listener);
     stop.send_replace(true);
     drain(connections, limits.shutdown_grace).await;
+    ended
 }
 
 /// Without `pipeline_flush`: it holds answers back while half a request is buffered, so the answer to
@@ -140,11 +152,11 @@ async fn accept(
     slots: &Arc<Semaphore>,
     crowd: &Crowd,
     waiting: &mut Option<(TcpStream, SocketAddr)>,
-) -> Option<OwnedSemaphorePermit> {
+) -> io::Result<Option<OwnedSemaphorePermit>> {
     if waiting.is_none() {
-        *waiting = Some(next(listener).await);
+        *waiting = Some(next(listener).await?);
     }
-    slot(slots, crowd).await
+    Ok(slot(slots, crowd).await)
 }
 
 /// `None` never comes: the semaphore is never closed.
@@ -162,11 +174,12 @@ async fn slot(slots: &Arc<Semaphore>, crowd: &Crowd) -> Option<OwnedSemaphorePer
     }
 }
 
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn next(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     loop {
         match listener.accept().await {
-            Ok(accepted) => return accepted,
+            Ok(accepted) => return Ok(accepted),
             Err(error) if is_of_the_connection(&error) => {}
+            Err(error) if is_for_good(&error) => return Err(error),
             Err(error) => {
                 error!(%error, "accepting connections failed");
                 sleep(ACCEPT_PAUSE).await;
@@ -183,6 +196,12 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
+}
+
+/// The socket listens no more, as after `ss --kill` or `shutdown(2)`: waiting for it would be waiting
+/// for ever. What is missing for a while, such as descriptors or memory, says so with other numbers.
+fn is_for_good(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK))
 }
 
 struct Connection {

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coppice_persistence::Store;
+use coppice_plugins::Plugins;
+use coppice_policy::{Reloading, Schemas};
 use coppice_runtime::{Eraser, Feed, Horizons, Inspector, Registry};
+use coppice_treasury::Treasury;
 
 use crate::auth::Auth;
 use crate::config::ServerConfig;
+use crate::ingress::Ingress;
 use crate::observed::Observed;
 use crate::planning::Planner;
 use crate::rates::Rates;
@@ -41,8 +45,25 @@ pub struct App {
     pub eraser: Option<Eraser>,
     /// Makes plans of tasks; without it, there is nothing at `/v1/tasks` and `/v1/workflows`.
     pub planner: Option<Planner>,
+    /// The plugins; without them, there is nothing at `/v1/plugins` and `/internal/registry`.
+    pub plugins: Option<Plugins>,
+    /// What moves money; without it, there is nothing at `/v1/money`.
+    pub treasury: Option<Treasury>,
+    /// What webhooks are taken up with; without it, there is nothing at `/ingress`.
+    pub ingress: Option<Arc<Ingress>>,
+    /// What decides by policy; without it, there is nothing at `/v1/policy`.
+    pub policy: Option<PolicyAccess>,
     /// What is kept of how the node is and what it does.
     pub observed: Observed,
+}
+
+/// Policy as the gateway asks it.
+#[derive(Debug, Clone)]
+pub struct PolicyAccess {
+    /// What decides.
+    pub authority: Arc<Reloading>,
+    /// What checks parameters.
+    pub schemas: Arc<Schemas>,
 }
 
 /// The journal as the gateway reads it.

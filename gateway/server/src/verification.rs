@@ -6,18 +6,16 @@
 //! chain over commit batches. What this can't show is in docs/semantics.md: a journal that was cut
 //! off and rewritten as a whole is consistent in itself.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod kinds;
 
-use coppice_core::canonical::state_digest;
 use coppice_core::envelope::TOMBSTONE;
-use coppice_core::sensitive::{Sealed, Vault, with_vault};
-use coppice_core::{
-    DomainEvent, Entity, Hash, Position, StoredEvent, StreamHead, StreamId, SubjectId, invariants,
-};
+use coppice_core::{Hash, Position, StreamHead, StreamId, invariants};
 use coppice_persistence::chain::batch_hash;
-use coppice_persistence::{BatchRow, EntityRow, Snapshot, Store, StoreError, snapshot};
+use coppice_persistence::{BatchRow, EntityRow, Snapshot, Store, StoreError};
 use thiserror::Error;
+
+pub use self::kinds::Kinds;
+pub(crate) use self::kinds::{Replay, blind};
 
 /// Rows read at once.
 const PAGE: usize = 1_000;
@@ -65,104 +63,6 @@ impl From<StoreError> for Unverified {
     }
 }
 
-/// Shows all personal data as erased, so that who verifies needs no keys. Chains and digests are over
-/// the sealed bytes, so nothing that is checked here depends on what they hold.
-struct Blind;
-
-impl Vault for Blind {
-    fn seal(&self, _: &SubjectId, _: &[u8]) -> Result<Sealed, String> {
-        Err("nothing is written here".to_owned())
-    }
-
-    fn open(&self, _: &SubjectId, _: &Sealed) -> Result<Option<Vec<u8>>, String> {
-        Ok(None)
-    }
-}
-
-fn blindly<R>(work: impl FnOnce() -> R) -> R {
-    with_vault(Arc::new(Blind), work)
-}
-
-/// The replay of one stream, with its kind's types erased.
-trait Replay {
-    fn read(&self, event: &StoredEvent) -> Result<(), String>;
-    fn apply(&mut self, event: &StoredEvent) -> Result<(), String>;
-    fn digest(&self) -> Result<Hash, String>;
-    fn snapshot_digest(&self, taken: &Snapshot) -> Result<Hash, String>;
-    fn layout(&self) -> u32;
-}
-
-struct ReplayOf<K: Entity>(K::State);
-
-impl<K: Entity> Replay for ReplayOf<K> {
-    fn read(&self, event: &StoredEvent) -> Result<(), String> {
-        let body = &event.record.body;
-        if &*body.event_type == TOMBSTONE {
-            return Ok(());
-        }
-        let decoded = K::Event::decode(&body.event_type, &body.payload);
-        decoded.map(drop).map_err(|error| error.to_string())
-    }
-
-    fn apply(&mut self, event: &StoredEvent) -> Result<(), String> {
-        let body = &event.record.body;
-        if &*body.event_type == TOMBSTONE {
-            self.0 = K::State::default();
-            return Ok(());
-        }
-        let decoded = blindly(|| K::Event::decode(&body.event_type, &body.payload))
-            .map_err(|error| error.to_string())?;
-        self.0 = K::evolve(std::mem::take(&mut self.0), &decoded);
-        Ok(())
-    }
-
-    fn digest(&self) -> Result<Hash, String> {
-        state_digest(&self.0).map_err(|error| error.to_string())
-    }
-
-    fn snapshot_digest(&self, taken: &Snapshot) -> Result<Hash, String> {
-        let state: K::State =
-            blindly(|| snapshot::decode(&taken.state)).map_err(|error| error.to_string())?;
-        state_digest(&state).map_err(|error| error.to_string())
-    }
-
-    fn layout(&self) -> u32 {
-        K::SNAPSHOT_LAYOUT
-    }
-}
-
-/// The kinds whose streams can be replayed.
-#[derive(Default)]
-pub struct Kinds(BTreeMap<&'static str, fn() -> Box<dyn Replay>>);
-
-impl std::fmt::Debug for Kinds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Kinds {
-    /// Adds a kind.
-    #[must_use]
-    pub fn kind<K: Entity>(mut self) -> Self {
-        self.0.insert(K::KIND, || Box::new(ReplayOf::<K>(K::State::default())));
-        self
-    }
-}
-
-impl Kinds {
-    /// Whether an event reads in this build.
-    ///
-    /// # Errors
-    /// What doesn't read, for people.
-    pub(crate) fn read(&self, event: &StoredEvent) -> Result<(), String> {
-        let make = self.0.get(event.key.kind().as_str());
-        let make = make.ok_or_else(|| "its kind is not known to this build".to_owned())?;
-        let sequence = event.record.sequence;
-        make().read(event).map_err(|problem| format!("event {sequence}: {problem}"))
-    }
-}
-
 /// Walks everything.
 ///
 /// # Errors
@@ -197,8 +97,9 @@ async fn verify_stream(
     verified: &mut Verified,
 ) -> Result<(), Unverified> {
     let fault = |problem: String| Unverified::Fault(format!("stream {}: {problem}", row.key));
-    let make = kinds.0.get(row.key.kind().as_str());
-    let mut replay = make.ok_or_else(|| fault("its kind is not known to this build".into()))?();
+    let replay = kinds.replay(row.key.kind().as_str());
+    let mut replay = replay.ok_or_else(|| fault("its kind is not known to this build".into()))?;
+    let vault = blind();
     let named = |error: StoreError| match Unverified::from(error) {
         Unverified::Fault(problem) => fault(problem),
         unread @ Unverified::Store(_) => unread,
@@ -228,7 +129,7 @@ async fn verify_stream(
             is_ended = &*event.record.body.event_type == TOMBSTONE;
             head = invariants::check_link(head, &event.record).map_err(|f| fault(f.to_string()))?;
             replay
-                .apply(event)
+                .apply(event, &vault)
                 .map_err(|problem| fault(format!("event {}: {problem}", head.sequence)))?;
             verified.events += 1;
             if let Some(taken) = &taken

@@ -5,6 +5,7 @@
 //! | [`memory`] | a store in memory with fault points at every step, for simulations |
 //! | [`clock`], [`lease`], [`random`] | time, ownership and chance that a test decides |
 //! | [`history`], [`checker`] | what clients saw, and whether the journal bears it out |
+//! | [`conservation`] | money in a journal, checked at every commit |
 //! | [`sandbox`], [`mod@binary`], [`client`] | the real binary as a process, and a client that speaks to it |
 //! | [`postgres`] | a private PostgreSQL server that a test stops hard, and databases on the shared one |
 //! | [`proxy`] | cuts and stalls between a store and its PostgreSQL |
@@ -18,6 +19,7 @@ pub mod binary;
 pub mod checker;
 pub mod client;
 pub mod clock;
+pub mod conservation;
 pub mod history;
 pub mod lease;
 pub mod memory;

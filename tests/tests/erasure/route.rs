@@ -54,7 +54,11 @@ async fn served() -> (World, String) {
         inspector: None,
         switches: None,
         planner: None,
+        plugins: None,
+        policy: None,
         eraser: Some(world.node.eraser()),
+        treasury: None,
+        ingress: None,
         observed: Observed::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -11,8 +11,8 @@ use coppice_runtime::personal::AtHand;
 use coppice_runtime::supervisors::{StopSignal, StopSource};
 use coppice_runtime::task::spawn;
 use coppice_runtime::{
-    Answer, Failure, Feed, Gate, Horizons, KindPort, LinkGroup, NoSpans, Pools, Quarantine, Region,
-    Request, RuntimeOptions, Services, Timers, Writer, WriterHandle,
+    Answer, Failure, Feed, Gate, Horizons, KindPort, LinkGroup, NoPolicyBundle, NoSpans, Pools,
+    Quarantine, Region, Request, RuntimeOptions, Services, Timers, Writer, WriterHandle,
 };
 use coppice_testkit::{MemoryStore, VirtualClock};
 use coppice_tests::node::{add, claim};
@@ -55,6 +55,7 @@ async fn doors(options: RuntimeOptions) -> Doors {
         timers: Timers::default(),
         snapshots,
         quarantine,
+        policy_bundle: Arc::new(NoPolicyBundle),
         spans: Arc::new(NoSpans),
         options,
         closing: AtomicBool::new(false),

@@ -23,7 +23,21 @@ const EDGES: &[(&str, May)] = &[
     ("coppice-persistence", May::Only(&["coppice-core"])),
     ("coppice-runtime", May::Only(&["coppice-core", "coppice-persistence", "coppice-supervisors"])),
     ("coppice-supervisors", May::Only(&[])),
+    ("coppice-plugin-sdk", May::Only(&[])),
+    (
+        "coppice-plugins",
+        May::Only(&[
+            "coppice-core",
+            "coppice-domain",
+            "coppice-persistence",
+            "coppice-plugin-sdk",
+            "coppice-runtime",
+        ]),
+    ),
     ("coppice-egress", May::Only(&["coppice-runtime"])),
+    ("coppice-treasury", May::Only(&["coppice-core", "coppice-domain", "coppice-runtime"])),
+    ("coppice-policy", May::Only(&["coppice-core"])),
+    ("coppice-code-review", May::Only(&["coppice-plugin-sdk"])),
     ("coppice-api", May::Only(&["coppice-core"])),
     (
         "coppice-server",
@@ -33,7 +47,12 @@ const EDGES: &[(&str, May)] = &[
             "coppice-domain",
             "coppice-egress",
             "coppice-persistence",
+            "coppice-code-review",
+            "coppice-plugin-sdk",
+            "coppice-plugins",
+            "coppice-policy",
             "coppice-runtime",
+            "coppice-treasury",
         ]),
     ),
     ("coppice-testkit", May::Anything),
@@ -45,6 +64,7 @@ const EDGES: &[(&str, May)] = &[
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("coppice-core", &["serde", "serde_json", "sha2", "thiserror", "uuid"]),
     ("coppice-domain", &["serde", "serde_json", "thiserror"]),
+    ("coppice-code-review", &["regex", "serde", "serde_json", "thiserror"]),
 ];
 
 /// What cargo says of the workspace.

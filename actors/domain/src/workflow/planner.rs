@@ -9,6 +9,7 @@ use coppice_core::Json;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::flow::Budget;
 use super::plan::{Plan, PlanFault, Step};
 
 /// The template for tasks of a type that has none of its own.
@@ -48,6 +49,9 @@ pub struct Template {
     /// Steps under way at once.
     #[serde(default)]
     pub parallel_max: Option<u32>,
+    /// What a workflow of this plan may spend, where whoever asks for it doesn't say.
+    #[serde(default)]
+    pub budget: Option<Budget>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -131,6 +135,8 @@ pub struct Planned {
     pub plan: Plan,
     /// What planning found.
     pub planning: Json,
+    /// What it may spend, as the template says.
+    pub budget: Option<Budget>,
 }
 
 impl Template {
@@ -201,7 +207,8 @@ impl Template {
             step.approval |= approval.analysis || approval.policy;
         }
         let planning = Planning { analysis, policy: &record, approval };
-        Ok(Planned { plan, planning: Json::of(&planning).unwrap_or_default() })
+        let planning = Json::of(&planning).unwrap_or_default();
+        Ok(Planned { plan, planning, budget: self.budget.clone() })
     }
 }
 

@@ -80,11 +80,14 @@ impl<K: Entity> Host<K> {
     ) -> Applied {
         let Some(life) = self.life.as_mut() else { return Applied::Refused(Failure::Conflict) };
         let services = &self.slot.services;
+        let bundle = services.policy_bundle.in_force();
         let work = AssertUnwindSafe(|| {
             let mark = K::pending(&life.state).mark();
             let reply = match verdict {
-                Verdict::Decision(decision) => life.apply(order, decision, now, vault)?,
-                Verdict::Tombstone => life.end(order, now),
+                Verdict::Decision(decision) => {
+                    life.apply(order, decision, now, bundle.as_ref(), vault)?
+                }
+                Verdict::Tombstone => life.end(order, now, bundle.clone()),
             };
             if !outstanding::is_digested::<K>(&life.state, &order.origin) {
                 return Err("what it digested is still owed".to_owned());

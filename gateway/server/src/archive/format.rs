@@ -155,7 +155,7 @@ impl From<StoredEvent> for EventLine {
             causation: body.causation.0,
             correlation: body.correlation.0,
             workflow: body.workflow.map(Into::into),
-            policy_bundle: body.policy_bundle.map(Into::into),
+            policy_bundle: body.policy_bundle.as_deref().map(str::to_owned),
             subject: body.subject.map(|subject| subject.as_str().to_owned()),
             key_id: body.key_id.map(Into::into),
             previous_hash: previous_hash.to_string(),

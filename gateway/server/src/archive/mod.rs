@@ -12,6 +12,7 @@ mod check;
 mod export;
 pub mod format;
 mod read;
+mod walk;
 
 use std::io;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::verification::Unverified;
 
 pub use self::check::{Checked, check};
 pub use self::export::{Exported, export};
+pub(crate) use self::walk::{Comparison, Step, Walk};
 
 /// Why nothing was archived, or an archive isn't sound.
 #[derive(Debug, Error)]

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ArchiveError;
 use super::format::{FORMAT, Line};
@@ -37,30 +38,45 @@ pub(super) fn files(directory: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
     Ok(files)
 }
 
+/// A fault of a line of a file.
+pub(super) fn fault(file: &str, line: u64, what: &str) -> ArchiveError {
+    ArchiveError::Fault(format!("{file}, line {line}: {what}"))
+}
+
 /// The lines of a file.
 #[derive(Debug)]
 pub(super) struct Lines {
     path: PathBuf,
+    name: Arc<str>,
     reader: BufReader<File>,
     number: u64,
 }
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
-        match File::open(path) {
+        let path = path.to_path_buf();
+        match File::open(&path) {
             Ok(file) => {
-                Ok(Self { path: path.to_path_buf(), reader: BufReader::new(file), number: 0 })
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into();
+                Ok(Self { path, name, reader: BufReader::new(file), number: 0 })
             }
-            Err(source) => {
-                Err(ArchiveError::File { path: path.to_path_buf(), during: "opening it", source })
-            }
+            Err(source) => Err(ArchiveError::File { path, during: "opening it", source }),
         }
+    }
+
+    /// The name of the file.
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// The line that was read last, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// A fault of the line that was read last.
     pub(super) fn fault(&self, what: &str) -> ArchiveError {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        ArchiveError::Fault(format!("{name}, line {}: {what}", self.number))
+        fault(&self.name, self.number, what)
     }
 
     /// The next line, none at the end of the file.

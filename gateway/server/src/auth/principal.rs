@@ -59,7 +59,7 @@ impl Principal {
 
     /// Whether it is a key of the operators' tenant. A token's tenant is what its issuer says, and
     /// makes nobody an operator.
-    fn is_operator(&self) -> bool {
+    pub(crate) fn is_operator(&self) -> bool {
         self.tenant.as_str() == TenantId::OPERATORS && self.api_key().is_some()
     }
 

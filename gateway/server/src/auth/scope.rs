@@ -31,6 +31,18 @@ pub enum Scope {
     WorkflowsWrite,
     /// Deciding whether a step may run.
     WorkflowsApprove,
+    /// Seeing which plugins there are, and how they are.
+    PluginsRead,
+    /// Registering plugins.
+    PluginsRegister,
+    /// Reading accounts, intents and ledgers.
+    MoneyRead,
+    /// Opening accounts, bringing money in, and spending it.
+    MoneyWrite,
+    /// Asking policy what is allowed, and seeing schemas.
+    PolicyRead,
+    /// Registering schemas.
+    PolicyWrite,
 }
 
 /// The scope that holds all others.
@@ -38,7 +50,7 @@ pub const SCOPE_ALL: &str = "*";
 
 impl Scope {
     /// Every scope. One that is missing here can't be granted.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::EntitiesRead,
         Self::EntitiesWrite,
         Self::EntitiesDelete,
@@ -53,6 +65,12 @@ impl Scope {
         Self::WorkflowsRead,
         Self::WorkflowsWrite,
         Self::WorkflowsApprove,
+        Self::PluginsRead,
+        Self::PluginsRegister,
+        Self::MoneyRead,
+        Self::MoneyWrite,
+        Self::PolicyRead,
+        Self::PolicyWrite,
     ];
 
     /// The scope as it is stored and shown.
@@ -73,6 +91,12 @@ impl Scope {
             Self::WorkflowsRead => "workflows:read",
             Self::WorkflowsWrite => "workflows:write",
             Self::WorkflowsApprove => "workflows:approve",
+            Self::PluginsRead => "plugins:read",
+            Self::PluginsRegister => "plugins:register",
+            Self::MoneyRead => "money:read",
+            Self::MoneyWrite => "money:write",
+            Self::PolicyRead => "policy:read",
+            Self::PolicyWrite => "policy:write",
         }
     }
 
@@ -81,7 +105,7 @@ impl Scope {
     #[must_use]
     pub const fn is_of_operators(self) -> bool {
         match self {
-            Self::ControlRead | Self::ControlWrite => true,
+            Self::ControlRead | Self::ControlWrite | Self::PluginsRegister => true,
             Self::EntitiesRead
             | Self::EntitiesWrite
             | Self::EntitiesDelete
@@ -93,7 +117,12 @@ impl Scope {
             | Self::MetricsRead
             | Self::WorkflowsRead
             | Self::WorkflowsWrite
-            | Self::WorkflowsApprove => false,
+            | Self::WorkflowsApprove
+            | Self::PluginsRead
+            | Self::MoneyRead
+            | Self::MoneyWrite
+            | Self::PolicyRead
+            | Self::PolicyWrite => false,
         }
     }
 

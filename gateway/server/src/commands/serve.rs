@@ -27,13 +27,12 @@ use crate::bootstrap::{
     BootstrapError, BootstrapKeyError, bootstrap, bootstrap_operators, given_key,
 };
 use crate::compose::{ComposeError, Node};
-use crate::config::{
-    BOOTSTRAP_KEY, Config, OPERATOR_KEY, PlansConfig, Secret, ServerConfig, Settings,
-};
+use crate::config::{BOOTSTRAP_KEY, Config, OPERATOR_KEY, Secret, ServerConfig, Settings};
 use crate::health::{self, Health};
+use crate::ingress::{Ingress, RoutingFault};
 use crate::observed::Observed;
 use crate::otlp::{self, Sending, SpanCounters};
-use crate::planning::{NoJudge, Planner, TemplateError, Templates};
+use crate::planning::{TemplateError, Templates};
 use crate::problem::Chain;
 use crate::rates::Rates;
 use crate::serve as connections;
@@ -41,7 +40,7 @@ use crate::serve::ConnectionLimits;
 use crate::state::{App, AppState, RequestLimits};
 use crate::streams::Streams;
 use crate::tls::{Tls, TlsError};
-use crate::{cors, logging, routes};
+use crate::{cors, logging, policy, routes};
 
 /// How long the gateway waits for streams to end before it closes their connections.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(500);
@@ -55,6 +54,9 @@ pub enum ServeError {
     /// What tokens are signed with can't be used.
     #[error("tokens can not be verified")]
     Tokens(#[source] TokenKeyError),
+    /// It can't be said where events go.
+    #[error("webhooks can not be routed")]
+    Routing(#[source] RoutingFault),
     /// TLS can't be spoken.
     #[error("TLS can not be set up")]
     Tls(#[source] TlsError),
@@ -122,8 +124,12 @@ pub async fn serve_until(
     };
     let tokens =
         Tokens::new(&config.auth, settings.jwt_secret.as_ref()).map_err(ServeError::Tokens)?;
+    let templates = Templates::of(&config.plans).map_err(ServeError::Plans)?;
+    let plans = templates.names().map(str::to_owned).collect();
+    let ingress = Ingress::new(&config.ingress, settings.github_webhook.as_ref(), &plans)
+        .map_err(ServeError::Routing)?;
+    let doors = Doors { tokens, ingress: Arc::new(ingress) };
     let tls = Tls::new(&config.server.tls).map_err(ServeError::Tls)?;
-    let planner = planner(&config.plans).map_err(ServeError::Plans)?;
     logging::start(config.log);
     let counters = Arc::new(SpanCounters::default());
     let (spans, sending) = spans(config, &counters)?;
@@ -137,8 +143,7 @@ pub async fn serve_until(
         }
     };
     let traces = (spans, counters);
-    let keys = (given, tokens);
-    let outcome = match open_gateway(&node, config, keys, planner, traces, tls).await {
+    let outcome = match open_gateway(&node, config, &given, doors, traces, tls).await {
         Ok(()) => tokio::select! {
             biased;
             () = &mut shutdown => Ok(()),
@@ -185,21 +190,17 @@ struct GivenKeys {
     operators: Option<ApiKey>,
 }
 
-/// Makes plans of the templates that the settings name.
-fn planner(config: &PlansConfig) -> Result<Planner, TemplateError> {
-    let templates = if config.directory.as_os_str().is_empty() {
-        Templates::shipped()?
-    } else {
-        Templates::with_directory(&config.directory)?
-    };
-    Ok(Planner::new(templates, Arc::new(NoJudge)))
+/// What callers show in place of a key.
+struct Doors {
+    tokens: Tokens,
+    ingress: Arc<Ingress>,
 }
 
 async fn open_gateway(
     node: &Node,
     config: &Config,
-    (given, tokens): (GivenKeys, Tokens),
-    planner: Planner,
+    given: &GivenKeys,
+    doors: Doors,
     (spans, counters): (Arc<dyn Spans>, Arc<SpanCounters>),
     tls: Option<Tls>,
 ) -> Result<(), ServeError> {
@@ -225,7 +226,7 @@ async fn open_gateway(
     // Before the first request: a node that is asked knows how it is.
     let checks = health::keeper(observed.health.clone(), Arc::clone(&node.clock)).await;
     node.open(checks).await.map_err(ServeError::Gateway)?;
-    let app = Arc::new(app(node, config, tokens, planner, observed));
+    let app = Arc::new(app(node, config, doors, observed));
     let parts = (app.streams.clone(), app.observed.health.clone());
     let router = cors::around(routes::router(Arc::clone(&app)), &config.server.cors);
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -234,6 +235,12 @@ async fn open_gateway(
         .map_err(ServeError::Gateway)?;
     let health = app.observed.health.clone();
     node.open(api_keys(app)).await.map_err(ServeError::Gateway)?;
+    node.open(node.plugins().keeper()).await.map_err(ServeError::Gateway)?;
+    let authority = node.policy().authority;
+    if authority.is_reloading() {
+        let every = Duration::from_secs(config.policy.refresh_s);
+        node.open(policy::refresher(authority, every)).await.map_err(ServeError::Gateway)?;
+    }
     if config.health.freeze_after_s > 0 {
         let after = Duration::from_secs(config.health.freeze_after_s);
         let freezer = health::freezer(health, node.switches().control, after);
@@ -246,7 +253,7 @@ async fn open_gateway(
 }
 
 /// Connections as a child of the node's tree. The socket outlives a restart, so that nobody is
-/// refused meanwhile.
+/// refused meanwhile; one that is broken is broken after it, and the node gives up.
 fn gateway(
     listener: std::net::TcpListener,
     router: Router,
@@ -272,8 +279,7 @@ fn gateway(
                 // They would not end by themselves, and their connections with them.
                 streams.end(STREAMS_END_WITHIN).await;
             };
-            connections::serve_with(listener, router, limits, tls, stopped).await;
-            Ok::<_, io::Error>(())
+            connections::serve_with(listener, router, limits, tls, stopped).await
         }
     });
     task.shutdown(Shutdown::Timeout(patience))
@@ -313,7 +319,8 @@ fn certificates(tls: Tls) -> ChildSpec {
     })
 }
 
-fn app(node: &Node, config: &Config, tokens: Tokens, planner: Planner, observed: Observed) -> App {
+fn app(node: &Node, config: &Config, doors: Doors, observed: Observed) -> App {
+    let Doors { tokens, ingress } = doors;
     App {
         registry: node.registry.clone(),
         auth: Auth::new(node.store.clone(), node.clock.clone(), &config.auth).tokens(tokens),
@@ -323,8 +330,12 @@ fn app(node: &Node, config: &Config, tokens: Tokens, planner: Planner, observed:
         streams: Streams::from(&config.server),
         inspector: Some(node.inspector()),
         switches: Some(node.switches()),
+        plugins: Some(node.plugins()),
+        policy: Some(node.policy()),
         eraser: Some(node.eraser()),
-        planner: Some(planner),
+        planner: Some(node.planner()),
+        treasury: Some(node.treasury()),
+        ingress: Some(ingress),
         observed,
     }
 }

@@ -11,7 +11,7 @@ use figment::Figment;
 use figment::value::Value;
 
 use super::layers::Override;
-use super::{ConfigError, Secret};
+use super::{ConfigError, Secret, WebhookSecrets};
 
 /// Sets the first API key, for tests; see [`crate::bootstrap`].
 pub const BOOTSTRAP_KEY: &str = "COPPICE_BOOTSTRAP_KEY";
@@ -28,11 +28,17 @@ pub const PLATFORM_KEY: &str = "COPPICE_PLATFORM_KEY";
 pub const PLATFORM_KEY_PREVIOUS: &str = "COPPICE_PLATFORM_KEY_PREVIOUS";
 /// What tokens are signed with under HS256, at least 32 bytes. In no file and no flag.
 pub const JWT_SECRET: &str = "COPPICE_JWT_SECRET";
+/// What GitHub signs its webhooks with, at least 16 bytes. In no file and no flag.
+pub const GITHUB_WEBHOOK_SECRET: &str = "COPPICE_GITHUB_WEBHOOK_SECRET";
+/// The webhooks' secret before the present one, until every webhook has been given the new one.
+pub const GITHUB_WEBHOOK_SECRET_PREVIOUS: &str = "COPPICE_GITHUB_WEBHOOK_SECRET_PREVIOUS";
 /// Every variable without `__` that the program reads.
 pub const VARIABLES: &[&str] = &[
     API_KEY,
     BOOTSTRAP_KEY,
     CONFIG,
+    GITHUB_WEBHOOK_SECRET,
+    GITHUB_WEBHOOK_SECRET_PREVIOUS,
     JWT_SECRET,
     OPERATOR_KEY,
     PLATFORM_KEY,
@@ -40,6 +46,10 @@ pub const VARIABLES: &[&str] = &[
 ];
 /// Variables with this prefix belong to the tests and are left alone.
 pub const TEST_PREFIX: &str = "COPPICE_TEST_";
+
+/// The shortest secret of webhooks, in bytes. A signature that is known lets guesses be tried out
+/// without asking anybody, and what people make up themselves is guessed.
+const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
 
 const PREFIX: &str = "COPPICE_";
 const ORIGIN: &str = "the environment variable ";
@@ -53,6 +63,8 @@ pub(super) struct Read {
     pub(super) bootstrap_key: Option<Secret>,
     pub(super) jwt_secret: Option<Secret>,
     pub(super) operator_key: Option<Secret>,
+    github_webhook: Option<Secret>,
+    github_webhook_previous: Option<Secret>,
     platform_key: Option<PlatformKey>,
     platform_key_previous: Option<PlatformKey>,
 }
@@ -63,12 +75,24 @@ impl Read {
         match (self.platform_key.take(), self.platform_key_previous.take()) {
             (Some(current), previous) => Ok(Some(PlatformKeys { current, previous })),
             (None, None) => Ok(None),
-            (None, Some(_)) => Err(ConfigError::UnknownVariable {
-                name: PLATFORM_KEY_PREVIOUS.to_owned(),
-                why: format!("it is read only beside {PLATFORM_KEY}"),
-            }),
+            (None, Some(_)) => Err(alone(PLATFORM_KEY_PREVIOUS, PLATFORM_KEY)),
         }
     }
+
+    /// What GitHub's webhooks are signed with.
+    pub(super) fn github_webhook(&mut self) -> Result<Option<WebhookSecrets>, ConfigError> {
+        match (self.github_webhook.take(), self.github_webhook_previous.take()) {
+            (Some(current), previous) => Ok(Some(WebhookSecrets { current, previous })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(alone(GITHUB_WEBHOOK_SECRET_PREVIOUS, GITHUB_WEBHOOK_SECRET)),
+        }
+    }
+}
+
+/// A variable that says something only beside another one.
+fn alone(name: &str, beside: &str) -> ConfigError {
+    let why = format!("it is read only beside {beside}");
+    ConfigError::UnknownVariable { name: name.to_owned(), why }
 }
 
 /// Reads every variable that starts with `COPPICE_`, in any case.
@@ -87,6 +111,10 @@ pub(super) fn read(
         match upper.as_str() {
             API_KEY => {}
             BOOTSTRAP_KEY => read.bootstrap_key = Some(Secret::new(unicode(name, value)?)),
+            GITHUB_WEBHOOK_SECRET => read.github_webhook = Some(webhook_secret(name, value)?),
+            GITHUB_WEBHOOK_SECRET_PREVIOUS => {
+                read.github_webhook_previous = Some(webhook_secret(name, value)?);
+            }
             JWT_SECRET => read.jwt_secret = Some(Secret::new(unicode(name, value)?)),
             OPERATOR_KEY => read.operator_key = Some(Secret::new(unicode(name, value)?)),
             PLATFORM_KEY => read.platform_key = Some(platform_key(name, value)?),
@@ -102,6 +130,17 @@ pub(super) fn read(
         }
     }
     Ok(read)
+}
+
+fn webhook_secret(name: &str, value: &OsStr) -> Result<Secret, ConfigError> {
+    let text = unicode(name, value)?;
+    if text.len() < WEBHOOK_SECRET_BYTES_MIN {
+        return Err(ConfigError::InvalidVariable {
+            name: name.to_owned(),
+            expected: "at least 16 bytes, such as `openssl rand -hex 32` prints",
+        });
+    }
+    Ok(Secret::new(text))
 }
 
 fn platform_key(name: &str, value: &OsStr) -> Result<PlatformKey, ConfigError> {

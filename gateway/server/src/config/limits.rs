@@ -15,7 +15,7 @@ const DAY_MS: u64 = 86_400_000;
 const YEAR_S: u64 = 31_536_000;
 
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    for (key, value, range) in ranges(config).into_iter().chain(of_observing(config)) {
+    for (key, value, range) in all_ranges(config) {
         if !range.contains(&value) {
             return Err(ConfigError::OutOfRange {
                 key,
@@ -36,7 +36,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         });
     }
     for rates in config.rates.tenants.values() {
-        let own = [rates.read_per_s, rates.write_per_s, rates.operate_per_s];
+        let own = [rates.read_per_s, rates.write_per_s, rates.operate_per_s, rates.ingress_per_s];
         if own.iter().flatten().any(|rate| !(1..=10_000_000).contains(rate)) {
             return Err(ConfigError::OutOfRange {
                 key: "rates.tenants",
@@ -44,8 +44,15 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             });
         }
     }
+    if config.ingress.held_bytes_max < config.ingress.body_bytes_max {
+        return Err(ConfigError::OutOfRange {
+            key: "ingress.held_bytes_max",
+            problem: "must be at least ingress.body_bytes_max".to_owned(),
+        });
+    }
     check_tls(&config.server.tls)?;
     check_cors(&config.server)?;
+    config.treasury.options()?;
     let database = config.store.database.expose();
     let known = ["postgres://", "postgresql://"];
     if !database.is_empty() && !known.iter().any(|scheme| database.starts_with(scheme)) {
@@ -107,7 +114,44 @@ fn check_cors(server: &ServerConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn all_ranges(config: &Config) -> impl Iterator<Item = Range> {
+    ranges(config)
+        .into_iter()
+        .chain(of_observing(config))
+        .chain(of_plugins(config))
+        .chain(of_money(config))
+        .chain(of_ingress(config))
+}
+
 type Range = (&'static str, u64, RangeInclusive<u64>);
+
+fn of_plugins(config: &Config) -> Vec<Range> {
+    let plugins = &config.plugins;
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    vec![
+        ("plugins.concurrency", size(plugins.concurrency), 1..=100_000),
+        ("plugins.timeout_ms", plugins.timeout_ms, 1..=DAY_MS),
+        ("plugins.answer_bytes_max", size(plugins.answer_bytes_max), 1_024..=1 << 26),
+        ("plugins.failures_max", plugins.failures_max.get().into(), 1..=1_000),
+        ("plugins.unhealthy_max", plugins.unhealthy_max.get().into(), 1..=1_000),
+        ("plugins.cooldown_s", plugins.cooldown_s, 1..=86_400),
+        ("plugins.health_every_s", plugins.health_every_s, 1..=86_400),
+        ("plugins.health_timeout_ms", plugins.health_timeout_ms, 10..=DAY_MS),
+        ("plugins.fetch_bytes_max", size(plugins.fetch_bytes_max), 1..=1 << 26),
+        ("plugins.health_at_once", size(plugins.health_at_once), 1..=1_000),
+    ]
+}
+
+fn of_ingress(config: &Config) -> Vec<Range> {
+    let (ingress, rates) = (&config.ingress, &config.rates);
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    vec![
+        ("ingress.body_bytes_max", size(ingress.body_bytes_max), 1..=GIB),
+        // Each byte is a permit of a semaphore, of which 32 bits are asked for at once.
+        ("ingress.held_bytes_max", size(ingress.held_bytes_max), 1..=64 * GIB),
+        ("rates.ingress_per_s", rates.ingress_per_s.into(), 1..=10_000_000),
+    ]
+}
 
 fn of_observing(config: &Config) -> Vec<Range> {
     let (health, trace, log) = (&config.health, &config.trace, &config.log);
@@ -119,10 +163,22 @@ fn of_observing(config: &Config) -> Vec<Range> {
         ("trace.delay_ms", trace.delay_ms, 1..=DAY_MS),
         ("trace.timeout_ms", trace.timeout_ms, 1..=DAY_MS),
         ("log.slow_request_ms", log.slow_request_ms, 1..=DAY_MS),
+        ("policy.refresh_s", config.policy.refresh_s, 1..=86_400),
         ("health.interval_ms", health.interval_ms, 100..=DAY_MS),
         ("health.timeout_ms", health.timeout_ms, 10..=DAY_MS),
         ("health.failures_max", health.failures_max.into(), 1..=1_000),
         ("health.freeze_after_s", health.freeze_after_s, 0..=YEAR_S),
+    ]
+}
+
+fn of_money(config: &Config) -> Vec<Range> {
+    let treasury = &config.treasury;
+    vec![
+        ("treasury.authorize_timeout_ms", treasury.authorize_timeout_ms, 1..=DAY_MS),
+        ("treasury.global_daily_cap_cents", treasury.global_daily_cap_cents, 0..=1 << 62),
+        ("treasury.velocity_window_s", treasury.velocity_window_s.into(), 1..=YEAR_S),
+        ("treasury.velocity_max_cents", treasury.velocity_max_cents, 0..=1 << 62),
+        ("treasury.intent_ttl_s_max", treasury.intent_ttl_s_max.into(), 1..=YEAR_S),
     ]
 }
 

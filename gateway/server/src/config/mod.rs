@@ -8,6 +8,7 @@ mod environment;
 mod layers;
 mod limits;
 mod sections;
+mod treasury;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,14 +22,16 @@ use thiserror::Error;
 use layers::Override;
 
 pub use environment::{
-    API_KEY, BOOTSTRAP_KEY, CONFIG, JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS,
-    TEST_PREFIX, VARIABLES,
+    API_KEY, BOOTSTRAP_KEY, CONFIG, GITHUB_WEBHOOK_SECRET, GITHUB_WEBHOOK_SECRET_PREVIOUS,
+    JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
 };
 pub use sections::{
-    AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, HealthConfig,
-    JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, PlansConfig, RatesConfig, RuntimeConfig,
-    Secret, ServerConfig, StoreConfig, TenantRates, TlsCaller, TlsConfig, TraceConfig,
+    AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, GithubIngressConfig,
+    HealthConfig, IngressConfig, JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, PlansConfig,
+    PluginsConfig, PolicyConfig, RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig,
+    TenantRates, TlsCaller, TlsConfig, TraceConfig, WebhookSecrets,
 };
+pub use treasury::{TreasuryAsset, TreasuryConfig};
 
 /// The defaults, as they are documented.
 pub const DEFAULTS: &str = include_str!("../../../../config/default.toml");
@@ -76,8 +79,22 @@ pub struct Settings {
     pub jwt_secret: Option<Secret>,
     /// `COPPICE_OPERATOR_KEY`, where it is set.
     pub operator_key: Option<Secret>,
+    /// `COPPICE_GITHUB_WEBHOOK_SECRET` and the one before it, where they are set.
+    pub github_webhook: Option<WebhookSecrets>,
     /// `COPPICE_PLATFORM_KEY` and the one before it, where they are set.
     pub platform: Option<PlatformKeys>,
+}
+
+impl Settings {
+    /// Whether somebody said where the journal is: a flag, a variable or a file has another place
+    /// than the defaults.
+    #[must_use]
+    pub fn names_store(&self) -> bool {
+        let defaults = Figment::from(Toml::string(DEFAULTS));
+        let data = defaults.extract_inner::<PathBuf>("store.data");
+        !self.config.store.database.expose().is_empty()
+            || data.is_ok_and(|data| data != self.config.store.data)
+    }
 }
 
 /// Settings that can't be used.
@@ -142,6 +159,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let defaults = Figment::from(Toml::string(DEFAULTS));
     let mut environment = environment::read(&sources.environment, &defaults)?;
     let platform = environment.platform()?;
+    let github_webhook = environment.github_webhook()?;
     let mut layers = defaults;
     if let Some(path) = sources.file.clone().or(environment.config_file) {
         if !path.is_file() {
@@ -163,7 +181,7 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     limits::check(&config)?;
     let (bootstrap_key, jwt_secret) = (environment.bootstrap_key, environment.jwt_secret);
     let operator_key = environment.operator_key;
-    Ok(Settings { config, bootstrap_key, operator_key, jwt_secret, platform })
+    Ok(Settings { config, bootstrap_key, operator_key, jwt_secret, github_webhook, platform })
 }
 
 fn flags(flags: &Flags) -> impl Iterator<Item = Override> {

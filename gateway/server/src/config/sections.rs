@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use coppice_core::TenantId;
 use serde::Deserialize;
+
+use super::treasury::TreasuryConfig;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -23,10 +26,18 @@ pub struct Config {
     pub effects: EffectsConfig,
     /// What tasks are planned from.
     pub plans: PlansConfig,
+    /// Plugins.
+    pub plugins: PluginsConfig,
+    /// Limits of money.
+    pub treasury: TreasuryConfig,
     /// Verification of API keys.
     pub auth: AuthConfig,
     /// How fast tenants may ask.
     pub rates: RatesConfig,
+    /// Webhooks.
+    pub ingress: IngressConfig,
+    /// What is allowed.
+    pub policy: PolicyConfig,
     /// How often and how long the node looks at what it depends on.
     pub health: HealthConfig,
     /// What is recorded of traces, and where it goes.
@@ -159,6 +170,8 @@ pub struct RatesConfig {
     pub write_per_s: u32,
     /// Requests to the operator's routes a second.
     pub operate_per_s: u32,
+    /// Webhooks a second.
+    pub ingress_per_s: u32,
     /// How many seconds' worth a tenant may ask at once.
     pub burst_s: u32,
     /// Tenants that have limits of their own.
@@ -175,6 +188,30 @@ pub struct TenantRates {
     pub write_per_s: Option<u32>,
     /// Requests to the operator's routes a second.
     pub operate_per_s: Option<u32>,
+    /// Webhooks a second.
+    pub ingress_per_s: Option<u32>,
+}
+
+/// Webhooks. Their secrets come from the environment only.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IngressConfig {
+    /// The file with the rules of what goes to which plan; empty for those of this build.
+    pub routing: PathBuf,
+    /// The largest body.
+    pub body_bytes_max: usize,
+    /// Bytes of bodies that are held at the same time.
+    pub held_bytes_max: usize,
+    /// GitHub's.
+    pub github: GithubIngressConfig,
+}
+
+/// GitHub's webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubIngressConfig {
+    /// Whose deliveries they are.
+    pub tenant: TenantId,
 }
 
 /// Where the journal is kept.
@@ -269,6 +306,36 @@ pub struct EffectsConfig {
     pub bell_url: String,
 }
 
+/// Plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginsConfig {
+    /// Calls of plugins at the same time.
+    pub concurrency: usize,
+    /// How long one call may take.
+    pub timeout_ms: u64,
+    /// The largest answer.
+    pub answer_bytes_max: usize,
+    /// Failures in a row that open a circuit breaker.
+    pub failures_max: NonZeroU32,
+    /// Unhealthy reports in a row that open it.
+    pub unhealthy_max: NonZeroU32,
+    /// How long it stays open.
+    pub cooldown_s: u64,
+    /// How often a version is asked how it is.
+    pub health_every_s: u64,
+    /// How long it may think about it.
+    pub health_timeout_ms: u64,
+    /// Versions that are asked at the same time.
+    pub health_at_once: usize,
+    /// Hosts, each with its port, that the plugin `fetch` may ask.
+    pub fetch_hosts: Vec<String>,
+    /// The largest text that it takes.
+    pub fetch_bytes_max: usize,
+    /// What plugins may need to be allowed.
+    pub scopes: Vec<String>,
+}
+
 /// Verification of API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -319,6 +386,16 @@ pub struct JwtKey {
     pub file: PathBuf,
     /// The only tenant that its tokens may name.
     pub tenant: Option<TenantId>,
+}
+
+/// What is allowed: where the bundle that says so comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The bundle's directory; empty for the one that is compiled in.
+    pub directory: PathBuf,
+    /// How often the directory is looked at.
+    pub refresh_s: u64,
 }
 
 /// How often and how long the node looks at what it depends on.
@@ -409,6 +486,15 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// What the webhooks of a source are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSecrets {
+    /// The present one.
+    pub current: Secret,
+    /// The one before it, from a rotation until every webhook has been given the new one.
+    pub previous: Option<Secret>,
 }
 
 impl fmt::Debug for Secret {

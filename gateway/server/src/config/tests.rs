@@ -196,6 +196,38 @@ fn a_token_secret_comes_from_the_environment_only_and_is_never_printed() {
 }
 
 #[test]
+fn a_webhook_secret_comes_from_the_environment_only_and_is_never_printed() {
+    let both = [
+        ("COPPICE_GITHUB_WEBHOOK_SECRET", "hunter2hunter2hunter2"),
+        ("COPPICE_GITHUB_WEBHOOK_SECRET_PREVIOUS", "hunter1hunter1hunter1"),
+    ];
+    let settings = with_environment(&both).unwrap();
+    let secrets = settings.github_webhook.as_ref().unwrap();
+    assert_eq!(secrets.current.expose(), "hunter2hunter2hunter2");
+    let previous = secrets.previous.as_ref().map(Secret::expose);
+    assert_eq!(previous, Some("hunter1hunter1hunter1"));
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert_eq!(load(&Sources::default()).unwrap().github_webhook, None);
+    for short in ["", "hunter2hunter2h"] {
+        let outcome = with_environment(&[("COPPICE_GITHUB_WEBHOOK_SECRET", short)]);
+        let text = outcome.unwrap_err().to_string();
+        assert!(text.contains("must be at least 16 bytes") && !text.contains("hunter"), "{text}");
+    }
+    let alone = with_environment(&both[1..]);
+    refused(alone, &["COPPICE_GITHUB_WEBHOOK_SECRET_PREVIOUS", "beside"]);
+    refused(with_file("[ingress.github]\nsecret = \"x\"\n"), &["ingress.github.secret"]);
+}
+
+#[test]
+fn the_largest_webhook_fits_into_the_room_for_all_of_them() {
+    refused(with_file("[ingress]\nheld_bytes_max = 1000\n"), &["ingress.held_bytes_max"]);
+    refused(with_file("[ingress]\nbody_bytes_max = 0\n"), &["ingress.body_bytes_max", "is 0"]);
+    refused(with_file("[ingress.github]\ntenant = \"A\"\n"), &["ingress.github.tenant"]);
+    refused(with_file("[rates]\ningress_per_s = 0\n"), &["rates.ingress_per_s"]);
+}
+
+#[test]
 fn a_database_url_is_never_printed() {
     let url = "postgres://me:hunter2@localhost/coppice";
     let settings = with_environment(&[

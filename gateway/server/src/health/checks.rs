@@ -8,6 +8,7 @@
 //! | `shards` | critical | the node may speak for no shard |
 //! | `tree` | critical | the node's tree doesn't answer; limited while a part of it restarts |
 //! | `personal_data` | important | keys of personal data are there and can't be opened |
+//! | `policy` | important, where a directory is configured | limited: the directory holds no bundle that can be put in force |
 //! | `bell` | important, where it is configured | the receiver takes no connection |
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use coppice_api::health::Criticality;
 use coppice_core::{Epoch, StreamId};
 use coppice_persistence::{MessageRef, Store, StoreError, Tried};
+use coppice_policy::Reloading;
 use coppice_runtime::supervisors::{ChildSnapshot, ChildState, SupervisorHandle};
 use coppice_runtime::{Inspector, KeyRing};
 use futures_util::future::{BoxFuture, ready};
@@ -51,6 +53,8 @@ pub struct Parts {
     pub disk: (PathBuf, u64, bool),
     /// Host and port of the bell, where one is configured.
     pub bell: Option<(String, u16)>,
+    /// What decides by policy.
+    pub policy: Arc<Reloading>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -62,7 +66,7 @@ impl std::fmt::Debug for Parts {
 /// Everything that a node depends on.
 #[must_use]
 pub fn of_node(parts: Parts) -> Vec<Dependency> {
-    let Parts { inspector, store, keys, disk, bell } = parts;
+    let Parts { inspector, store, keys, disk, bell, policy } = parts;
     let (directory, free_min, embedded) = disk;
     let tree = inspector.supervisor().clone();
     let reads = Arc::clone(&store);
@@ -80,6 +84,10 @@ pub fn of_node(parts: Parts) -> Vec<Dependency> {
         dependency(TREE, Criticality::Critical, move || look_at(tree.clone())),
         dependency("personal_data", Criticality::Important, move || unlocked(Arc::clone(&keys))),
     ];
+    if policy.is_reloading() {
+        let looked = move || ready(current(policy.status().last_problem.is_some()));
+        all.push(dependency("policy", Criticality::Important, looked));
+    }
     if let Some((host, port)) = bell {
         let connect = move || connects(host.clone(), port);
         all.push(dependency("bell", Criticality::Important, connect));
@@ -186,6 +194,16 @@ fn down(child: &ChildSnapshot) -> Option<String> {
         ChildState::Waiting | ChildState::Starting | ChildState::Backoff | ChildState::Stopping => {
             Some(child.info.id.as_str().to_owned())
         }
+    }
+}
+
+/// What is in force stays in force. The problem itself names policies and lists, so it stays in the
+/// log and with the operators.
+fn current(problem: bool) -> Finding {
+    if problem {
+        Finding::Limited("the directory holds no bundle that can be put in force".into())
+    } else {
+        Finding::Up
     }
 }
 

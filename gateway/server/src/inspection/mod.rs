@@ -3,8 +3,7 @@
 //! **Deliberately absent:** any other way to the node. What is shown is what the key may see.
 //! Nothing that a node says reaches the terminal as a control character.
 
-mod text;
-pub(crate) mod time;
+pub(crate) mod text;
 
 use std::time::Duration;
 

@@ -3,12 +3,11 @@
 //! They are read member by member: a node of another build shows what it has, and a dash where it
 //! has nothing.
 
+use coppice_core::calendar::utc;
 use serde_json::Value;
 
-use super::time::utc;
-
 /// Text without control characters, which would be commands to the terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let shown = |letter: char| match letter {
         letter if letter.is_control() => letter.escape_default().to_string(),
         letter => letter.to_string(),
@@ -35,7 +34,7 @@ fn rows<'a>(answer: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> 
 }
 
 /// Columns as wide as what is in them; the last one ends the line.
-fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let heads = heads.iter().map(|head| (*head).to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
     let width = |column: usize| {

@@ -10,9 +10,9 @@ use tokio::time::timeout;
 
 use super::expose::{Samples, Value};
 use super::http::HttpMetrics;
-use super::process;
 use super::table as t;
 use super::table::Metric;
+use super::{plugins, process};
 use crate::health::Health;
 use crate::otlp::SpanCounters;
 use crate::state::App;
@@ -36,6 +36,9 @@ pub async fn gather(app: &App) -> Samples {
         for (model, at) in journal.read_models.all() {
             gauge(&mut samples, t::READ_MODEL_POSITION, &[model], number(at.0));
         }
+    }
+    if let Some(known) = &app.plugins {
+        plugins::gather(&mut samples, known);
     }
     if let Some(inspector) = &app.inspector {
         writer(&mut samples, inspector);

@@ -20,6 +20,8 @@ use crate::auth::Scope;
 const NO_ROUTE: &str = "none";
 /// The code of every refusal by an entity's own rules.
 const REFUSED_BY_KIND: &str = "refused_by_kind";
+/// Stands in place of a scope for webhooks, which need none.
+const NO_SCOPE: &str = "ingress";
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -79,6 +81,7 @@ pub struct HttpMetrics {
     refused_by_kind: AtomicU64,
     auth: [AtomicU64; AuthRefusal::ALL.len()],
     rates: [AtomicU64; Scope::ALL.len()],
+    ingress_rate: AtomicU64,
 }
 
 impl Default for HttpMetrics {
@@ -90,6 +93,7 @@ impl Default for HttpMetrics {
             refused_by_kind: AtomicU64::new(0),
             auth: Default::default(),
             rates: std::array::from_fn(|_| AtomicU64::new(0)),
+            ingress_rate: AtomicU64::new(0),
         }
     }
 }
@@ -149,6 +153,11 @@ impl HttpMetrics {
         }
     }
 
+    /// A tenant was sent webhooks too often.
+    pub fn ingress_rate_refused(&self) {
+        self.ingress_rate.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Requests that are being answered.
     pub(super) fn open(&self) -> i64 {
         self.open.load(Ordering::Relaxed)
@@ -166,8 +175,9 @@ impl HttpMetrics {
     }
 
     pub(super) fn rate_refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let all = Scope::ALL.iter().zip(&self.rates);
-        all.map(|(scope, count)| (scope.name(), count.load(Ordering::Relaxed)))
+        let scopes = Scope::ALL.iter().map(|scope| scope.name()).zip(&self.rates);
+        let all = scopes.chain([(NO_SCOPE, &self.ingress_rate)]);
+        all.map(|(scope, count)| (scope, count.load(Ordering::Relaxed)))
     }
 
     pub(super) fn abandoned(&self) -> Vec<(String, u64)> {

@@ -5,6 +5,7 @@
 mod expose;
 mod gather;
 pub mod http;
+mod plugins;
 mod process;
 mod table;
 

@@ -1,8 +1,8 @@
 //! Every metric of the node: its name, type, labels and what it means.
 //!
 //! `docs/metrics.md` is made of this table and nothing else is exposed. **Invariant:** a label's
-//! values come from the code or the configuration and never from a request, a tenant or an entity,
-//! so that the number of series is bounded.
+//! values come from the code, the configuration or what operators registered, which is bounded, and
+//! never from a tenant's request or an entity of its own, so that the number of series is bounded.
 
 /// What a metric counts like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ metrics! {
     AUTH_REFUSALS = Counter "coppice_auth_refusals" ["reason"]
         "Requests that did not come in: no or no valid key, a missing scope, or no way to check.";
     RATE_REFUSALS = Counter "coppice_rate_limit_refusals" ["scope"]
-        "Requests that exceeded their tenant's rate, by the scope that they needed.";
+        "Requests that exceeded their tenant's rate, by the scope that they needed; `ingress` for webhooks.";
 
     WRITER_BATCHES = Counter "coppice_writer_batches" [] "Commits that wrote something.";
     WRITER_TICKETS = Counter "coppice_writer_tickets" ["outcome"]
@@ -106,6 +106,18 @@ metrics! {
     EFFECTS_OPEN = Gauge "coppice_effects_open" ["pool"] "Effects that wait or are under way.";
     EFFECTS_OVERFLOWED = Counter "coppice_effects_overflowed" ["pool"]
         "Effects that found no place in their pool and wait for a scan.";
+    BREAKER_STATE = Gauge "coppice_breaker_state" ["plugin", "version"]
+        "Whether a version of a plugin is called: 0 it is, 1 one call is made to see, 2 it is not.";
+    BREAKER_OPENED = Counter "coppice_breaker_opened" ["plugin", "version"]
+        "How often the circuit breaker of a version opened, since it was first registered.";
+    PLUGIN_CALLS = Counter "coppice_plugin_calls" ["plugin", "version", "outcome"]
+        "Calls of a version that succeeded, failed or timed out; refused ones were never made.";
+    PLUGIN_OPEN = Gauge "coppice_plugin_calls_open" ["plugin", "version"]
+        "Calls of a version that are under way.";
+    PLUGIN_HEALTH = Gauge "coppice_plugin_health" ["plugin", "version"]
+        "What a version says of itself: 0 healthy, 1 degraded, 2 unhealthy or not known.";
+    PLUGIN_LATE = Counter "coppice_plugin_late_answers" []
+        "Answers of plugins that came when nobody waited for them any more.";
     TIMERS_SET = Gauge "coppice_timers_set" [] "Timers of entities in memory.";
     TIMERS_FIRED = Counter "coppice_timers_fired" [] "Timers that were sent to their entities.";
     DEAD_LETTERS = Counter "coppice_dead_letters" ["reason"]
@@ -158,9 +170,10 @@ pub fn page() -> String {
          the setting `server.metrics_public` is true. This page is made of the table in \
          `gateway/server/src/metrics/table.rs` by `cargo run -p coppice-server --example \
          metrics_page`, and a test compares the two.\n\n\
-         Labels never name a tenant or an entity: their values come from the code and the \
-         configuration, so there are as many series on a node with a million entities as on an \
-         empty one. Counters begin at zero with the process.\n\n\
+         Labels never name a tenant or an entity: their values come from the code, the \
+         configuration and the plugins that operators registered, so there are as many series on a \
+         node with a million entities as on an empty one. Counters begin at zero with the process, \
+         unless their row says otherwise.\n\n\
          | Metric | Type | Labels | What it is |\n| --- | --- | --- | --- |\n",
     );
     for metric in METRICS {

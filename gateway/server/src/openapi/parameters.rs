@@ -41,10 +41,21 @@ pub(crate) const TENANT: Parameter =
     path("tenant", "The tenant.", r#"{"type":"string","pattern":"^[a-z0-9_-]{1,64}$"}"#);
 pub(crate) const SUBJECT: Parameter =
     path("id", "The subject.", r#"{"type":"string","pattern":"^[A-Za-z0-9._:~-]{1,128}$"}"#);
+pub(crate) const PLUGIN: Parameter =
+    path("name", "The plugin.", r#"{"type":"string","pattern":"^[a-z][a-z0-9_-]{0,63}$"}"#);
+pub(crate) const PLUGIN_VERSION: Parameter =
+    path("version", "The version, by semver.", r#"{"type":"string","examples":["1.0.0"]}"#);
 /// An id that is a UUID.
 pub(crate) const UUID: &str = r#"{"type":"string","format":"uuid"}"#;
 pub(crate) const LETTER: Parameter = path("id", "The dead letter.", UUID);
 pub(crate) const API_KEY: Parameter = path("id", "The key.", UUID);
+
+pub(crate) const TASK_TYPE: Parameter = path("task_type", "The type of task.", ENTITY_ID);
+pub(crate) const BUNDLE_VERSION: Parameter = path(
+    "version",
+    "The bundle's version.",
+    r#"{"type":"string","pattern":"^[A-Za-z0-9._+-]{1,64}$"}"#,
+);
 
 pub(crate) const LIMIT: Parameter = query(
     "limit",

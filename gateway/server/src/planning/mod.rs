@@ -3,6 +3,8 @@
 //! **Invariants:** every template is checked before the node serves; where policy can't be asked,
 //! the plan's main step waits for a person.
 
+mod budget;
+mod handler;
 mod templates;
 
 use std::fmt;
@@ -14,6 +16,8 @@ use coppice_domain::workflow::planner::{
 use serde_json::Value;
 use thiserror::Error;
 
+pub use self::budget::{open_budget, treasury_call};
+pub use self::handler::PlannerHandler;
 pub use self::templates::{TemplateError, Templates};
 
 /// What a task is planned from.

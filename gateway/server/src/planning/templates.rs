@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use coppice_domain::workflow::planner::{Template, TemplateFault};
 use thiserror::Error;
 
+use crate::config::PlansConfig;
+
 /// The templates that come with the binary.
 const SHIPPED: [(&str, &str); 5] = [
     ("generic.toml", include_str!("../../../../config/plans/generic.toml")),
@@ -62,6 +64,18 @@ pub struct Templates {
 }
 
 impl Templates {
+    /// Those that the settings name.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn of(config: &PlansConfig) -> Result<Self, TemplateError> {
+        if config.directory.as_os_str().is_empty() {
+            Self::shipped()
+        } else {
+            Self::with_directory(&config.directory)
+        }
+    }
+
     /// Those that come with the binary.
     ///
     /// # Errors

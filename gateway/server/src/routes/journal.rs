@@ -151,7 +151,7 @@ async fn page(
 }
 
 /// An event as clients see it.
-pub(super) fn view(event: &StoredEvent) -> Result<EventView, Fault> {
+pub(crate) fn view(event: &StoredEvent) -> Result<EventView, Fault> {
     let (record, body) = (&event.record, &event.record.body);
     let data = RawValue::from_string(body.payload.to_string()).map_err(|_| {
         let detail = format!("event {} of {} is not JSON", record.sequence, event.key);

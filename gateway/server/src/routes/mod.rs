@@ -10,9 +10,13 @@ mod control;
 mod docs;
 mod entities;
 mod health;
+mod ingress;
 mod inspect;
 mod journal;
 mod metrics;
+mod money;
+mod plugins;
+mod policy;
 mod stream;
 mod subjects;
 mod workflows;
@@ -28,6 +32,7 @@ use coppice_api::codes;
 use serde::Serialize;
 
 pub use self::control::Switches;
+pub(crate) use self::journal::view as viewed;
 use crate::exchange::Exchange;
 use crate::observed::observe;
 use crate::openapi::Operation;
@@ -50,9 +55,17 @@ pub fn router(state: AppState) -> Router {
         let erasing = subjects::Erasing { app: app(), eraser };
         routes = routes.merge(subjects::routes().with_state(erasing));
     }
+    if let (Some(treasury), Some(journal)) = (state.treasury.clone(), state.journal.clone()) {
+        let spending = money::Spending { app: app(), treasury, journal };
+        routes = routes.merge(money::routes().with_state(spending));
+    }
     if let Some(access) = state.journal.clone() {
         let reading = journal::Reading { app: app(), journal: access };
         routes = routes.merge(journal::routes().with_state(reading));
+    }
+    if let Some(policy) = state.policy.clone() {
+        let deciding = policy::Deciding { app: app(), policy };
+        routes = routes.merge(policy::routes().with_state(deciding));
     }
     if let Some(switches) = state.switches.clone() {
         let controlling = control::Controlling { app: app(), switches };
@@ -61,6 +74,14 @@ pub fn router(state: AppState) -> Router {
     if let (Some(planner), Some(access)) = (state.planner.clone(), state.journal.clone()) {
         let working = workflows::Working { app: app(), journal: access, planner };
         routes = routes.merge(workflows::routes().with_state(working));
+    }
+    if let Some(known) = state.plugins.clone() {
+        let serving = plugins::Serving { app: app(), plugins: known };
+        routes = routes.merge(plugins::routes().with_state(serving));
+    }
+    if let Some(ingress) = state.ingress.clone() {
+        let receiving = ingress::Receiving { app: app(), ingress };
+        routes = routes.merge(ingress::routes().with_state(receiving));
     }
     let (router, operations) = routes.into_parts();
     router
@@ -82,8 +103,12 @@ pub fn operations() -> Vec<&'static Operation> {
         inspect::routes().into_operations(),
         subjects::routes().into_operations(),
         journal::routes().into_operations(),
+        policy::routes().into_operations(),
         control::routes().into_operations(),
         workflows::routes().into_operations(),
+        plugins::routes().into_operations(),
+        money::routes().into_operations(),
+        ingress::routes().into_operations(),
     ]
     .concat()
 }

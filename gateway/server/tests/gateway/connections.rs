@@ -1,7 +1,9 @@
 //! Real connections: limits, idleness and shutdown.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use coppice_server::config::Config;
@@ -21,12 +23,15 @@ struct Served {
     gateway: Gateway,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    server: JoinSet<()>,
+    server: JoinSet<io::Result<()>>,
 }
 
 async fn start(config: &Config) -> Served {
+    start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+}
+
+fn start_on(listener: TcpListener, config: &Config) -> Served {
     let gateway = gateway_with(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = routes::router(gateway.state.clone());
@@ -180,7 +185,7 @@ async fn at_shutdown_requests_under_way_are_answered_and_idle_connections_closed
     kind.gate.add_permits(1);
     let text = patiently(answer(&mut busy)).await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    patiently(served.server.join_all()).await;
+    assert!(patiently(served.server.join_all()).await.iter().all(Result::is_ok));
     assert!(TcpStream::connect(served.address).await.is_err(), "the listener is closed");
 }
 
@@ -197,4 +202,24 @@ async fn the_grace_period_ends_what_does_not_end_by_itself() {
     served.stop.send(()).unwrap();
     patiently(served.server.join_all()).await;
     assert_eq!(patiently(answer(&mut stuck)).await, "");
+}
+
+#[tokio::test]
+async fn a_listener_that_broke_ends_the_server_after_the_requests_that_are_under_way() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Another descriptor of the same socket: what is done to it is done to the server's.
+    let socket = std::net::TcpStream::from(OwnedFd::from(listener.try_clone().unwrap()));
+    let mut served = start_on(TcpListener::from_std(listener).unwrap(), &config());
+    let kind = &served.gateway.kind;
+    kind.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let mut busy = TcpStream::connect(served.address).await.unwrap();
+    busy.write_all(add("{}").as_bytes()).await.unwrap();
+    patiently(kind.arrived.acquire()).await.unwrap().forget();
+    socket.shutdown(Shutdown::Both).unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err(), "nobody is let in any more");
+    kind.gate.add_permits(1);
+    assert!(patiently(answer(&mut busy)).await.starts_with("HTTP/1.1 200"));
+    let ended = patiently(served.server.join_next()).await.unwrap().unwrap();
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }

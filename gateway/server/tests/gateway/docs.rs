@@ -8,6 +8,10 @@ use coppice_api::{CODES, Code};
 use coppice_core::{Entity, Rejection};
 use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
+use coppice_domain::ingress::Delivery;
+use coppice_domain::plugin::{Breaker, PluginVersion};
+use coppice_domain::policy::TaskSchema;
+use coppice_domain::treasury::{Account, Intent, Transfer};
 use coppice_domain::workflow::Workflow;
 
 /// Refusal codes of every entity kind that this build serves.
@@ -16,8 +20,15 @@ const REFUSALS: &[&[&str]] = &[
     <<Alarm as Entity>::Rejection as Rejection>::CODES,
     <<Contact as Entity>::Rejection as Rejection>::CODES,
     <<Control as Entity>::Rejection as Rejection>::CODES,
+    <<Delivery as Entity>::Rejection as Rejection>::CODES,
     <<Erasure as Entity>::Rejection as Rejection>::CODES,
     <<Workflow as Entity>::Rejection as Rejection>::CODES,
+    <<PluginVersion as Entity>::Rejection as Rejection>::CODES,
+    <<Breaker as Entity>::Rejection as Rejection>::CODES,
+    <<Account as Entity>::Rejection as Rejection>::CODES,
+    <<Transfer as Entity>::Rejection as Rejection>::CODES,
+    <<Intent as Entity>::Rejection as Rejection>::CODES,
+    <<TaskSchema as Entity>::Rejection as Rejection>::CODES,
 ];
 
 fn pages() -> PathBuf {

@@ -13,6 +13,7 @@ mod entities;
 mod failures;
 mod health;
 mod http;
+mod ingress;
 mod logs;
 mod metrics;
 mod openapi;

@@ -298,9 +298,13 @@ fn gateway_of(config: &Config, observed: Observed) -> Gateway {
         streams: Streams::from(&config.server),
         inspector: None,
         eraser: None,
+        treasury: None,
         observed,
         switches: None,
         planner: None,
+        plugins: None,
+        ingress: None,
+        policy: None,
     });
     Gateway { state, kind, directory }
 }

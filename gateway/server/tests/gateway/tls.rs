@@ -78,7 +78,7 @@ struct Served {
     tls: Tls,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    server: JoinSet<()>,
+    server: JoinSet<std::io::Result<()>>,
 }
 
 fn write_server(directory: &Path, leaf: &Leaf) {

@@ -2,7 +2,7 @@
 
 use coppice_core::entity::parse_body;
 use coppice_core::{CommandError, EffectId, EffectOutcome, Json, TimerId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::plan::Plan;
 use super::event::{Budget, Source};
@@ -36,7 +36,7 @@ pub struct Submit {
 }
 
 /// How urgent work is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Priority {
     /// Before everything else.
     P0,
@@ -44,6 +44,7 @@ pub enum Priority {
     #[serde(alias = "HIGH")]
     P1,
     /// As usual.
+    #[default]
     #[serde(alias = "NORMAL")]
     P2,
     /// When there is time.

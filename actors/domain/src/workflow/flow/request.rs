@@ -2,6 +2,7 @@
 //!
 //! A request is built in `evolve` from what is recorded, so a repeat sends the same bytes.
 
+use coppice_core::hash::Hasher;
 use coppice_core::{Effect, EffectId, EffectMode, Json};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,8 @@ struct Run<'a> {
     channel: &'a str,
     user: Option<&'a str>,
     fallback: Option<&'a str>,
+    /// The same for every try of the step, also after a failure, so that a plugin knows a repeat.
+    idempotency_key: String,
 }
 
 #[derive(Serialize)]
@@ -86,6 +89,16 @@ enum Money<'a> {
     Void {
         intent_id: &'a str,
     },
+}
+
+/// Names a step's work to its plugin.
+fn step_key(workflow: &str, place: u32) -> String {
+    Hasher::new("coppice.step.v1")
+        .text(workflow)
+        .number(place.into())
+        .finish()
+        .to_uuid()
+        .to_string()
 }
 
 /// The effect of a call.
@@ -120,6 +133,7 @@ pub(super) fn of(work: &Work, place: u32, call: Call) -> Effect {
                 channel: &about.source.channel,
                 user: about.source.by.as_deref(),
                 fallback: step.fallback.as_deref(),
+                idempotency_key: step_key(&about.workflow, place),
             };
             return effect(PLUGIN, &run, step.mode);
         }

@@ -17,12 +17,13 @@ use serde_json::Value;
 
 use super::command::{Command, accepted, arguments, refused};
 use super::{Working, look, wait};
+use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::body;
 use crate::exchange::{Exchange, idempotency_key};
-use crate::planning::{PlanError, Task};
+use crate::planning::{PlanError, Task, open_budget, treasury_call};
 use crate::problem::Fault;
-use crate::routes::{answer, unreadable_path};
+use crate::routes::{answer, money, unreadable_path};
 
 /// What is submitted, whichever way it came.
 pub(super) struct Work {
@@ -126,10 +127,16 @@ async fn submitted(
         task_type: None,
         input: asked.input,
         priority: asked.priority,
-        budget: asked.budget,
+        budget: asked.budget.or_else(|| budget_of(&planned)),
         planned,
     };
     take(working, arrived, work).await
+}
+
+/// What a plan's workflows may spend, as its template says.
+pub(super) fn budget_of(planned: &Planned) -> Option<Budget> {
+    let budget = planned.budget.clone()?;
+    Some(Budget { amount: budget.amount, asset: budget.asset })
 }
 
 /// A plan that a client wrote. Its calls ask policy one by one, when they are made.
@@ -138,7 +145,7 @@ fn brought_along(plan: &Value) -> Result<Planned, Fault> {
     // By way of text: a step's input is kept as it is written.
     let text = serde_json::to_string(plan).map_err(misfit)?;
     let plan: Plan = serde_json::from_str(&text).map_err(misfit)?;
-    Ok(Planned { plan, planning: Json::null() })
+    Ok(Planned { plan, planning: Json::null(), budget: None })
 }
 
 pub(super) fn unplanned(error: &PlanError) -> Fault {
@@ -189,6 +196,7 @@ pub(super) async fn take(
         None => None,
     };
     let request_hash = sha256(&body).to_string();
+    open_the_budget(working, &command, &work).await?;
     let begun = begin(working, &command, &work, &request_hash).await?;
     let Some(ending) = ending else { return Ok(Taken::Begun(begun)) };
     if !begun.repeated {
@@ -199,6 +207,30 @@ pub(super) async fn take(
         Some(view) if view.ended_at.is_some() => Ok(Taken::Ended(Box::new(view))),
         _ => Ok(Taken::Begun(begun)),
     }
+}
+
+/// Opens what it may spend before it can spend: the request's budget, or its plan's.
+async fn open_the_budget(
+    working: &Working,
+    command: &Command<'_>,
+    work: &Work,
+) -> Result<(), Fault> {
+    let Some(budget) = &work.budget else { return Ok(()) };
+    // The workflow itself refuses such a budget, and says why.
+    if budget.amount <= 0 {
+        return Ok(());
+    }
+    let Some(treasury) = &working.app.treasury else {
+        return Err(Fault::internal("the node has no treasury", String::new()));
+    };
+    let Admitted { principal, deadline } = &command.admitted;
+    let correlation = command.exchange.correlation();
+    let call = treasury_call(principal.tenant.clone(), command.by(), correlation, *deadline);
+    let budget = coppice_domain::workflow::flow::Budget {
+        amount: budget.amount,
+        asset: budget.asset.clone(),
+    };
+    open_budget(treasury, &call, command.id.as_str(), &budget).await.map_err(money::fault)
 }
 
 async fn begin(

@@ -8,7 +8,7 @@ use coppice_api::workflow::{
 };
 
 use super::command::{arguments, cancelled, decided};
-use super::submit::{Taken, Work, arrived, begun_with, take, unplanned};
+use super::submit::{Taken, Work, arrived, begun_with, budget_of, take, unplanned};
 use super::{DECIDE, LIST, Params, SUBMIT, VIEW, Working, lists, look};
 use crate::exchange::Exchange;
 use crate::openapi::{Answer, Operation, Routes, Verb, parameters, shape};
@@ -138,7 +138,7 @@ async fn submitted(
         task_type: Some(asked.task_type.clone()),
         input: Some(parameters).filter(|input| !input.is_null()),
         priority: asked.priority,
-        budget: asked.budget,
+        budget: asked.budget.or_else(|| budget_of(&planned)),
         planned,
     };
     take(working, arrived, work).await
