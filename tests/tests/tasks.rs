@@ -171,7 +171,6 @@ async fn a_killed_node_goes_on_where_it_was() {
         tasks.push(submitted(&client, Some(&format!("k{number}"))).await);
     }
     sandbox.kill().unwrap();
-    sandbox.ended().await.unwrap();
     sandbox.restart().await.unwrap();
     let client = client.at(sandbox.url());
     for (number, task) in tasks.iter().enumerate() {

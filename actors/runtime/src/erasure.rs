@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::answer::{Failure, Outcome, Request};
 use crate::registry::{Registry, WeakRegistry};
-use crate::slot::Services;
+use crate::services::Services;
 use crate::task;
 use crate::work::effects::{EffectCall, EffectError, EffectHandler};
 

@@ -17,7 +17,8 @@ use crate::host::LookUp;
 use crate::link::LinkGroup;
 use crate::personal::Scope;
 use crate::recovery::Recovered;
-use crate::slot::{Intent, Order, Services};
+use crate::services::Services;
+use crate::slot::{Intent, Order};
 use crate::ticket::Incarnation;
 use crate::window::CommandWindow;
 

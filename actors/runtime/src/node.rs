@@ -52,7 +52,7 @@ use crate::policy::{NoPolicyBundle, PolicyBundle};
 use crate::projection::Projection;
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
-use crate::slot::Services;
+use crate::services::Services;
 use crate::trace::{NoSpans, Spans};
 use crate::work::Work;
 use crate::work::courier::Courier;

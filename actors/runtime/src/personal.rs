@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use crate::answer::Failure;
-use crate::slot::Services;
+use crate::services::Services;
 
 /// Subjects, each once.
 pub type Subjects = BTreeSet<SubjectId>;

@@ -19,9 +19,8 @@ use crate::answer::{Answer, Failure, Request, View};
 use crate::inspect::{Activity, ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
-use crate::slot::{
-    Delivery, Intent, Order, Origin, Services, Slot, SystemDelivery, Wanted, kind_of,
-};
+use crate::services::Services;
+use crate::slot::{Delivery, Intent, Order, Origin, Slot, SystemDelivery, Wanted, kind_of};
 use crate::temperature::{Lines, Temperature};
 use crate::work::message::SystemMessage;
 

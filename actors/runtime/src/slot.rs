@@ -1,6 +1,5 @@
 //! An entity's place in the region: its mailbox, which outlives every cell, and the bell to one.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,79 +9,28 @@ use coppice_core::{
     CommandId, CorrelationId, EffectId, Entity, EntityKind, Hash, Sequence, StreamId, StreamKey,
     SubjectId,
 };
-use coppice_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::error;
 
 use crate::answer::{Answer, Failure, View};
 use crate::cell::{self, Ring};
-use crate::clock::Clock;
 use crate::crash::Crashes;
-use crate::feed::Feed;
-use crate::horizon::Horizons;
 use crate::host::Host;
 use crate::inspect::{Activity, ActorReport};
-use crate::lease::Lease;
 use crate::life::Life;
 use crate::link::LinkGroup;
 use crate::mailbox::{Bell, Mailbox, Refused};
-use crate::options::RuntimeOptions;
-use crate::personal::{Holdings, Keys};
+use crate::personal::Holdings;
+use crate::services::Services;
 use crate::temperature::{CELL_BYTES, Lines, SLOT_BYTES, Temperature};
 use crate::ticket::{Incarnation, Wake};
 use crate::work::message::SystemMessage;
-use crate::work::pool::Pools;
-use crate::work::quarantine::Quarantine;
-use crate::work::timers::Timers;
-use crate::writer::WriterHandle;
 
 /// [`Activity::Idle`] as it is kept.
 const IDLE: u8 = 0;
-
-/// What every entity of a node shares.
-pub struct Services {
-    /// The database.
-    pub store: Arc<dyn Store>,
-    /// Group commit.
-    pub writer: WriterHandle,
-    /// Who may speak for which entity.
-    pub lease: Arc<dyn Lease>,
-    /// The time of day.
-    pub clock: Arc<dyn Clock>,
-    /// Keys of personal data.
-    pub keys: Arc<dyn Keys>,
-    /// What is stopped.
-    pub gate: Arc<crate::gate::Gate>,
-    /// Where effects go out.
-    pub pools: Pools,
-    /// The next timer of every entity in memory.
-    pub timers: Timers,
-    /// The journal as it grows.
-    pub feed: Feed,
-    /// How far its read models are.
-    pub horizons: Horizons,
-    /// Where snapshots go to be saved.
-    pub snapshots: mpsc::Sender<Snapshot>,
-    /// What is out of delivery.
-    pub quarantine: Quarantine,
-    /// Which policy bundle is in force.
-    pub policy_bundle: Arc<dyn crate::policy::PolicyBundle>,
-    /// Who is told of spans.
-    pub spans: Arc<dyn crate::trace::Spans>,
-    /// Limits.
-    pub options: RuntimeOptions,
-    /// Set once the node goes down: nothing new is taken in and no cell is started again.
-    pub closing: AtomicBool,
-}
-
-impl fmt::Debug for Services {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("options", &self.options).finish_non_exhaustive()
-    }
-}
 
 /// What an order asks of an entity.
 pub(crate) enum Intent<K: Entity> {

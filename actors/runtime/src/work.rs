@@ -36,7 +36,7 @@ use self::retry::Jitter;
 use self::scan::Scanner;
 use crate::node::{group, unfailing};
 use crate::registry::Registry;
-use crate::slot::Services;
+use crate::services::Services;
 use crate::writer::WriterHandle;
 
 /// What a part of the node is restarted with after a crash: fast at first, for it is likely chance.

@@ -4,6 +4,8 @@
 //! is closed. It makes this process the only writer of the embedded store, and on PostgreSQL it
 //! makes the node's id its own: a predecessor of the same id is certainly gone.
 
+mod options;
+
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,23 +18,17 @@ use coppice_domain::example::alarm::BELL;
 use coppice_domain::ingress::delivery::PLANNER;
 use coppice_domain::treasury::transfer::TREASURY;
 use coppice_egress::{Unset, Webhook};
-use coppice_persistence::{
-    ClaimOutcome, Directory, PostgresOptions, ShardClaim, SqlStore, SqliteOptions, Store,
-    StoreError,
-};
+use coppice_persistence::{ClaimOutcome, Directory, ShardClaim, SqlStore, Store, StoreError};
 use coppice_plugins::builtin::Builtin;
 use coppice_plugins::builtin::wallet::SimulatedWallets;
 use coppice_plugins::fetch::Fetch;
-use coppice_plugins::{
-    LoadError, PLUGIN, Parts, Permission, PluginOptions, Plugins, RegistryBreakers,
-};
+use coppice_plugins::{LoadError, PLUGIN, Parts, Permission, Plugins, RegistryBreakers};
 use coppice_policy::{BundleError, Policy};
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError};
 use coppice_runtime::{
     Clock, Door, EffectHandler, EffectPool, Eraser, ExclusiveLease, Inspector, KeyRing, Lease,
-    NodeBuilder, NodeError, PlatformKeys, Registry, RetryPolicy, RuntimeOptions, Spans,
-    SystemClock,
+    NodeBuilder, NodeError, PlatformKeys, Registry, RetryPolicy, Spans, SystemClock,
 };
 use coppice_treasury::{Treasury, TreasuryHandler};
 use thiserror::Error;
@@ -48,6 +44,8 @@ use crate::policy::{self, InForce};
 use crate::registry;
 use crate::routes::Switches;
 use crate::state::{JournalAccess, PolicyAccess};
+
+use options::{plugin_options, postgres_options, runtime_options, sqlite_options};
 
 /// Everything behind the gateway.
 pub struct Node {
@@ -197,59 +195,6 @@ fn lock(directory: &Path) -> Result<(File, String), ComposeError> {
     Ok((file, id.trim().to_owned()))
 }
 
-fn sqlite_options(config: &StoreConfig) -> SqliteOptions {
-    SqliteOptions {
-        readers: config.connections_max,
-        bytes_max: config.journal_bytes_max,
-        free_min_bytes: config.disk_free_min_bytes,
-        ..SqliteOptions::default()
-    }
-}
-
-fn postgres_options(config: &StoreConfig) -> PostgresOptions {
-    PostgresOptions {
-        connections_max: config.connections_max,
-        acquire_timeout: Duration::from_millis(config.acquire_timeout_ms),
-        statement_timeout: Duration::from_millis(config.statement_timeout_ms),
-        // Less than the statement's own, so that the error names the lock.
-        lock_timeout: Duration::from_millis(config.statement_timeout_ms / 2),
-        ..PostgresOptions::default()
-    }
-}
-
-fn runtime_options(config: &Config) -> RuntimeOptions {
-    let runtime = &config.runtime;
-    RuntimeOptions {
-        mailbox_capacity: runtime.mailbox_capacity,
-        drain_batch: runtime.drain_batch,
-        tickets_open_max: runtime.tickets_open_max,
-        batch_tickets_max: runtime.batch_tickets_max,
-        batch_bytes_max: runtime.batch_bytes_max,
-        snapshot_every: runtime.snapshot_every,
-        command_window: runtime.command_window,
-        command_retention: Duration::from_secs(runtime.command_retention_s),
-        residents_max: runtime.residents_max,
-        resident_bytes_max: runtime.resident_bytes_max,
-        hibernate_after: Duration::from_secs(runtime.hibernate_after_s),
-        passivate_after: Duration::from_secs(runtime.passivate_after_s),
-        passivation_tail_max: runtime.passivation_tail_max,
-        decide_limit: Duration::from_millis(runtime.decide_limit_ms),
-        message_crashes_max: runtime.message_crashes_max,
-        entity_crashes_max: runtime.entity_crashes_max,
-        crash_window: Duration::from_secs(runtime.crash_window_s),
-        delivery_patience: Duration::from_millis(runtime.delivery_patience_ms),
-        projection_linger: Duration::from_millis(runtime.projection_linger_ms),
-        catch_ups_max: runtime.catch_ups_max,
-        catch_up_bytes_max: runtime.catch_up_bytes_max,
-        pool_queue_max: config.effects.queue_max,
-        pool_open_max: config.effects.open_max,
-        effect_starts_max: config.effects.starts_max,
-        // Nodes that fail together must not come back together.
-        jitter_seed: Uuid::new_v4().as_u64_pair().0,
-        ..RuntimeOptions::default()
-    }
-}
-
 /// Who carries out the effects of this node.
 fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
     let handler: Arc<dyn EffectHandler> = if config.bell_url.is_empty() {
@@ -260,21 +205,6 @@ fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
     let pool = EffectPool::new(BELL, handler);
     let timeout = Duration::from_millis(config.timeout_ms);
     Ok(EffectPool { concurrency: config.concurrency, timeout, ..pool })
-}
-
-fn plugin_options(config: &PluginsConfig, patience_ms: u64) -> PluginOptions {
-    PluginOptions {
-        call_timeout: Duration::from_millis(config.timeout_ms),
-        answer_bytes_max: config.answer_bytes_max,
-        failures_max: config.failures_max,
-        unhealthy_max: config.unhealthy_max,
-        cooldown: Duration::from_secs(config.cooldown_s),
-        health_every: Duration::from_secs(config.health_every_s),
-        health_timeout: Duration::from_millis(config.health_timeout_ms),
-        health_at_once: config.health_at_once,
-        patience: Duration::from_millis(patience_ms),
-        scopes: config.scopes.clone(),
-    }
 }
 
 /// The plugins that are a part of every node, and the way to the others.

@@ -14,7 +14,7 @@ pub const FINDINGS_MAX: usize = 1_000;
 /// What a node takes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeInput {
-    /// The files, as [`crate::split`] gives them.
+    /// The files, as [`crate::split()`] gives them.
     pub files: Vec<ReviewFile>,
     /// What the tenant wants.
     #[serde(default)]

@@ -141,20 +141,21 @@ async fn a_new_day_has_room_again_and_what_was_approved_before_stays_on_its_own(
     setting.treasury.daily_cap = coppice_domain::treasury::Amount::of(500);
     let world = world.restart(Arc::new(clock.clone()), &setting).await;
     let yesterday = Day::of(clock.now());
-    assert_eq!(world.money.wants("a", &wants(400)).await, Reason::Approved);
-    assert_eq!(world.money.wants("b", &wants(400)).await, Reason::DailyCapExceeded);
+    // Longer than a day, or its end would give the day its room back.
+    let lasting = |amount| coppice_treasury::NewIntent { ttl_s: 90_000, ..wants(amount) };
+    assert_eq!(world.money.wants("a", &lasting(400)).await, Reason::Approved);
+    assert_eq!(world.money.wants("b", &lasting(400)).await, Reason::DailyCapExceeded);
     let left = yesterday.next().begins().as_micros() - clock.now().as_micros();
     clock.advance(Duration::from_micros(u64::try_from(left).unwrap() - SECOND_MICROS));
-    let mut long = wants(100);
-    long.ttl_s = 90_000;
-    assert_eq!(world.money.wants("c", &long).await, Reason::DailyCapExceeded, "a second before");
+    let late = lasting(200);
+    assert_eq!(world.money.wants("c", &late).await, Reason::DailyCapExceeded, "a second before");
     clock.advance(Duration::from_micros(SECOND_MICROS));
-    assert_eq!(world.money.wants("d", &long).await, Reason::Approved);
+    assert_eq!(world.money.wants("d", &late).await, Reason::Approved);
     world.money.post("d", Some(60)).await;
     let today = world.money.account(&AccountName::cap(yesterday.next(), usd())).await;
     assert_eq!((today.posted.units(), today.held_out.units()), (60, 0));
     // Set back into a day whose cap has seen the next one: it is asked for the day after.
     clock.jump_back(Duration::from_secs(60));
-    assert_eq!(world.money.wants("e", &long).await, Reason::Approved);
+    assert_eq!(world.money.wants("e", &late).await, Reason::Approved);
     world.balanced().await;
 }

@@ -220,7 +220,13 @@ mod tests {
     #[test]
     fn an_impure_dependency_is_found() {
         let found = |core: &[_], domain: &[_]| {
-            impurities(&workspace(&[("coppice-core", core), ("coppice-domain", domain)])).len()
+            let review: &[_] = &[("regex", None)];
+            let crates = [
+                ("coppice-core", core),
+                ("coppice-domain", domain),
+                ("coppice-code-review", review),
+            ];
+            impurities(&workspace(&crates)).len()
         };
         assert_eq!(found(&[("uuid", None)], &[("coppice-core", None)]), 0);
         assert_eq!(found(&[("tokio", None)], &[("uuid", None)]), 2);

@@ -8,7 +8,7 @@ use coppice_supervisors::SupervisorHandle;
 
 use crate::clock::Clock;
 use crate::registry::Registry;
-use crate::slot::Services;
+use crate::services::Services;
 use crate::work::office::DeadLetterOffice;
 use crate::work::pool::Pools;
 use crate::work::timers::Timers;

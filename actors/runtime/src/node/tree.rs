@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{Never, unfailing};
 use crate::projection::Projection;
 use crate::registry::{KindPort, Registry};
-use crate::slot::Services;
+use crate::services::Services;
 use crate::subscription::Subscription;
 use crate::work::{BACKOFF, Work};
 use crate::writer::{Writer, WriterHandle};

@@ -5,6 +5,7 @@
 //! [`load`]; settings travel as values.
 
 mod environment;
+mod ingress;
 mod layers;
 mod limits;
 mod sections;
@@ -25,11 +26,12 @@ pub use environment::{
     API_KEY, BOOTSTRAP_KEY, CONFIG, GITHUB_WEBHOOK_SECRET, GITHUB_WEBHOOK_SECRET_PREVIOUS,
     JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
 };
+pub use ingress::{GithubIngressConfig, IngressConfig};
 pub use sections::{
-    AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, GithubIngressConfig,
-    HealthConfig, IngressConfig, JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, PlansConfig,
-    PluginsConfig, PolicyConfig, RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig,
-    TenantRates, TlsCaller, TlsConfig, TraceConfig, WebhookSecrets,
+    AuthConfig, ClientAuth, Config, CorsConfig, EffectsConfig, Environment, HealthConfig,
+    JwtConfig, JwtKey, LogConfig, LogFormat, LogLevel, PlansConfig, PluginsConfig, PolicyConfig,
+    RatesConfig, RuntimeConfig, Secret, ServerConfig, StoreConfig, TenantRates, TlsCaller,
+    TlsConfig, TraceConfig, WebhookSecrets,
 };
 pub use treasury::{TreasuryAsset, TreasuryConfig};
 

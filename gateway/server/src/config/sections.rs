@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use coppice_core::TenantId;
 use serde::Deserialize;
 
+use super::ingress::IngressConfig;
 use super::treasury::TreasuryConfig;
 
 /// Everything that can be set.
@@ -190,28 +191,6 @@ pub struct TenantRates {
     pub operate_per_s: Option<u32>,
     /// Webhooks a second.
     pub ingress_per_s: Option<u32>,
-}
-
-/// Webhooks. Their secrets come from the environment only.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IngressConfig {
-    /// The file with the rules of what goes to which plan; empty for those of this build.
-    pub routing: PathBuf,
-    /// The largest body.
-    pub body_bytes_max: usize,
-    /// Bytes of bodies that are held at the same time.
-    pub held_bytes_max: usize,
-    /// GitHub's.
-    pub github: GithubIngressConfig,
-}
-
-/// GitHub's webhooks.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GithubIngressConfig {
-    /// Whose deliveries they are.
-    pub tenant: TenantId,
 }
 
 /// Where the journal is kept.

@@ -124,7 +124,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The command's name and body, which [`parse`] reads.
+    /// The command's name and body, which `parse` reads.
     ///
     /// # Errors
     /// None that can come about: texts and numbers always serialize.

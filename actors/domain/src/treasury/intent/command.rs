@@ -94,7 +94,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The command's name and body, which [`parse`] reads; none of what only the system says.
+    /// The command's name and body, which `parse` reads; none of what only the system says.
     ///
     /// # Errors
     /// None that can come about: texts, numbers and JSON always serialize.

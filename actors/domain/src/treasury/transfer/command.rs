@@ -83,7 +83,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The command's name and body, which [`parse`] reads; none of what only the system says.
+    /// The command's name and body, which `parse` reads; none of what only the system says.
     ///
     /// # Errors
     /// None that can come about: texts and numbers always serialize.
