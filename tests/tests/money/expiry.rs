@@ -152,10 +152,14 @@ async fn a_new_day_has_room_again_and_what_was_approved_before_stays_on_its_own(
     clock.advance(Duration::from_micros(SECOND_MICROS));
     assert_eq!(world.money.wants("d", &late).await, Reason::Approved);
     world.money.post("d", Some(60)).await;
-    let today = world.money.account(&AccountName::cap(yesterday.next(), usd())).await;
-    assert_eq!((today.posted.units(), today.held_out.units()), (60, 0));
+    // What was approved yesterday is paid by yesterday.
+    world.money.post("a", Some(300)).await;
+    for (day, posted) in [(yesterday, 300), (yesterday.next(), 60)] {
+        let cap = world.money.account(&AccountName::cap(day, usd())).await;
+        assert_eq!((cap.posted.units(), cap.held_out.units()), (posted, 0));
+    }
     // Set back into a day whose cap has seen the next one: it is asked for the day after.
     clock.jump_back(Duration::from_secs(60));
-    assert_eq!(world.money.wants("e", &late).await, Reason::Approved);
+    assert_eq!(world.money.wants("e", &lasting(300)).await, Reason::Approved);
     world.balanced().await;
 }

@@ -177,7 +177,7 @@ async fn what_is_refused_is_refused_by_its_code() {
             "/v1/money/transfers",
             json!({"to": "funding:USD.2", "amount": -1}),
             422,
-            "account_amount",
+            "transfer_amount",
         ),
         ("/v1/money/accounts", json!({"asset": "USD", "ceiling": 1}), 422, "account_ceiling"),
         ("/v1/money/accounts", json!({"asset": "USD", "workflow_id": "w"}), 422, "account_ceiling"),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use coppice_core::{Entity, Sequence};
+use coppice_core::{Entity, Rejection, Sequence};
 use coppice_domain::treasury::names::{AccountName, Name};
 use coppice_domain::treasury::plan::{self, Part};
 use coppice_domain::treasury::{
@@ -151,6 +151,14 @@ impl Treasury {
         id: &str,
         new: &NewTransfer,
     ) -> Result<Shown<transfer::View>, TreasuryError> {
+        if !new.amount.is_movable() {
+            // The accounts would refuse it too, and whoever is first would say why.
+            let refused = transfer::TransferError::Amount;
+            return Err(TreasuryError::Failed(Failure::Rejected {
+                code: refused.code(),
+                detail: refused.to_string(),
+            }));
+        }
         let moving = transfer::Move {
             from: new.from.clone(),
             to: new.to.clone(),
