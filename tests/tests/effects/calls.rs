@@ -43,6 +43,47 @@ async fn an_effect_whose_outcome_was_not_recorded_is_sent_again_the_same() {
     assert_eq!(running.view("a").await["outstanding"], 0);
 }
 
+/// A timer's try is counted, and its count dropped.
+const COUNTED_OF_A_TIMER: u64 = 2;
+
+#[tokio::test(start_paused = true)]
+async fn a_first_try_that_may_be_repeated_costs_no_count_and_one_found_again_does() {
+    let world = World::default();
+    let running = world.start().await;
+    let counted = || world.store.faults().calls(Point::BeforeAttempts);
+    let before = counted();
+    running.set("a", 10).await;
+    running.shows("a", "heard", 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(counted() - before, COUNTED_OF_A_TIMER);
+    world.bell.script([Ring::Hang]);
+    running.set("a", 10).await;
+    eventually("it is sent", || world.bell.count() == 2).await;
+    let before = counted();
+    let running = world.restart(running).await;
+    running.shows("a", "heard", 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Its start, its outcome, and both dropped: beside the sweep of a node that starts.
+    assert!(counted() - before >= 4, "{} counts", counted() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_life_that_decided_an_effect_counts_as_one_of_its_starts() {
+    let options = RuntimeOptions { effect_starts_max: 3, ..RuntimeOptions::default() };
+    let world = World::new(options);
+    let mut running = world.start().await;
+    world.bell.script([Ring::Hang, Ring::Hang, Ring::Hang, Ring::Hang]);
+    running.set("a", 10).await;
+    for start in 1..=3 {
+        eventually("it is sent", || world.bell.count() == start).await;
+        assert!(running.letters().await.is_empty(), "start {start}");
+        running = world.restart(running).await;
+    }
+    let letter = running.letter().await;
+    assert_eq!((letter.reason, letter.attempts), (LetterReason::ProcessEnded, 3));
+    assert_eq!(world.bell.count(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn at_most_once_is_not_sent_again_and_waits_for_an_operator() {
     let world = World::default();

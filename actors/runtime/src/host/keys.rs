@@ -92,7 +92,7 @@ impl<K: Entity> Host<K> {
             if !outstanding::is_digested::<K>(&life.state, &order.origin) {
                 return Err("what it digested is still owed".to_owned());
             }
-            let after = life.after(mark, &services.quarantine);
+            let after = life.after(Some(mark), &services.quarantine);
             let every = services.options.snapshot_every;
             let snapshot =
                 (!life.chained.is_empty()).then(|| life.snapshot_due(every, now, vault)).flatten();

@@ -17,10 +17,14 @@ use crate::work::quarantine::Quarantine;
 
 impl<K: Entity> Life<K> {
     /// What starts once the decision in hand is durable: the effects added since the mark, and the
-    /// next timer where that is another now.
-    pub(crate) fn after(&mut self, mark: u64, quarantine: &Quarantine) -> After {
+    /// next timer where that is another now. Without a mark all that is owed, by whichever life of
+    /// the process it was decided.
+    pub(crate) fn after(&mut self, mark: Option<u64>, quarantine: &Quarantine) -> After {
         let pending = K::pending(&self.state);
-        let jobs = pending.added_since(mark).map(|added| self.job(added)).collect();
+        let jobs = pending
+            .added_since(mark.unwrap_or(0))
+            .map(|added| self.job(added, mark.is_some()))
+            .collect();
         let stream = self.incarnation.key.stream();
         // Out of service it is told nothing, so its timers would fire again and again.
         let is_out = quarantine.holds_entity(stream);
@@ -36,7 +40,7 @@ impl<K: Entity> Life<K> {
         After { jobs, next_timer, stops }
     }
 
-    fn job(&self, added: coppice_core::Outstanding<'_>) -> Job {
+    fn job(&self, added: coppice_core::Outstanding<'_>, is_fresh: bool) -> Job {
         Job {
             key: self.incarnation.key.clone(),
             shard: self.incarnation.shard,
@@ -45,6 +49,7 @@ impl<K: Entity> Life<K> {
             ordinal: added.ordinal,
             effect: added.effect.clone(),
             trace: None,
+            is_fresh,
         }
     }
 }
@@ -88,7 +93,7 @@ impl<K: Entity> Host<K> {
         let quarantine = &self.slot.services.quarantine;
         let owed = catch_unwind(AssertUnwindSafe(|| {
             life.armed = None;
-            let mut after = life.after(0, quarantine);
+            let mut after = life.after(None, quarantine);
             // Whatever stood there before is of an older life.
             after.next_timer = Some(life.armed.clone());
             after

@@ -1,7 +1,9 @@
 //! Delivers the system's own messages to entities, again and again until they are digested.
 //!
-//! Every try is counted durably before it meets the entity's code: after a crash of the whole
-//! process the count tells, and the message is taken out of delivery after as many starts.
+//! A try is counted durably before it meets the entity's code: after a crash of the whole process
+//! the count tells, and the message is taken out of delivery after as many starts. The one try that
+//! isn't counted is the first of an outcome whose effect this life of the process saw decided: no
+//! life before can have tried it, and whatever comes after takes it to have been tried.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,17 @@ pub struct Courier {
     pub(crate) crashes_max: u32,
 }
 
+/// What may have become of a message before it is delivered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing: this life of the process saw it come about.
+    Never,
+    /// A life before this one may have tried it once without counting.
+    Perhaps,
+    /// All that became of it is counted.
+    Counted,
+}
+
 /// What one try came to.
 enum Try {
     End(Delivered),
@@ -57,20 +70,33 @@ enum Try {
 
 impl Courier {
     /// Delivers a message until it is digested or out of delivery.
-    pub async fn deliver(&self, key: &StreamKey, message: &SystemMessage) -> Delivered {
+    pub(crate) async fn deliver(
+        &self,
+        key: &StreamKey,
+        message: &SystemMessage,
+        before: Before,
+    ) -> Delivered {
         let stream = key.stream();
         let id = message.message_id(stream);
         let Some(epoch) = self.left.epoch(key) else { return Delivered::LeftAlone };
         let counted = Tried { message: MessageRef { stream, message: id }, epoch };
         let mut crashed = false;
+        // Tries that stand in no row: this life's first, or that of a life before.
+        let mut uncounted = u32::from(before == Before::Perhaps);
+        let mut is_counted = before != Before::Never;
         'counted: loop {
             if self.quarantine.holds_entity(stream)
                 || self.quarantine.holds(stream, message.subject_id(stream))
             {
                 return Delivered::Quarantined;
             }
-            let Some(count) = self.attempts.count(counted).await else {
-                return Delivered::LeftAlone;
+            let count = if is_counted {
+                let Some(count) = self.attempts.count(counted).await else {
+                    return Delivered::LeftAlone;
+                };
+                count.saturating_add(uncounted)
+            } else {
+                1
             };
             if count > self.crashes_max {
                 let reason =
@@ -84,11 +110,16 @@ impl Courier {
             loop {
                 match self.once(key, message).await {
                     Try::End(delivered) => {
-                        self.attempts.forget(counted);
+                        if is_counted {
+                            self.attempts.forget(counted);
+                        }
                         return delivered;
                     }
                     Try::Crashed => {
                         crashed = true;
+                        // What is known to have been tried here needs no doubt about a life before.
+                        uncounted = u32::from(before == Before::Never);
+                        is_counted = true;
                         continue 'counted;
                     }
                     Try::Again(failure) => {

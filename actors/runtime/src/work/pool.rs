@@ -32,7 +32,7 @@ use self::passage::{Called, Ended, holding};
 use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::trace::{Span, SpanKind, Spans, Trace};
-use crate::work::courier::{Courier, Delivered};
+use crate::work::courier::{Before, Courier, Delivered};
 use crate::work::effects::{EffectCall, EffectError, EffectPool};
 use crate::work::message::{SystemMessage, effect_key};
 use crate::work::quarantine::{Quarantine, Undeliverable};
@@ -58,6 +58,9 @@ pub struct Job {
     pub effect: Effect,
     /// Where the command that it follows from stands in a trace; not known once it was recovered.
     pub trace: Option<Trace>,
+    /// Whether this life of the process saw the decision that owes it become durable. One that was
+    /// found among what is owed may have been begun before.
+    pub is_fresh: bool,
 }
 
 impl Job {
@@ -328,7 +331,9 @@ impl PoolRunner {
             }
             Called::Stopped => return None,
             Called::Withdrawn => {
-                self.courier.attempts.forget(counted);
+                if is_counted(job) {
+                    self.courier.attempts.forget(counted);
+                }
                 return None;
             }
             Called::StartedTooOften(starts) => {
@@ -341,10 +346,13 @@ impl PoolRunner {
         };
         counters.ended(&outcome);
         let message = job.outcome(outcome);
-        match self.courier.deliver(&job.key, &message).await {
+        let before = if job.is_fresh { Before::Never } else { Before::Perhaps };
+        match self.courier.deliver(&job.key, &message, before).await {
             Delivered::Digested => {
                 counters.settled.fetch_add(1, Ordering::Relaxed);
-                self.courier.attempts.forget(counted);
+                if is_counted(job) {
+                    self.courier.attempts.forget(counted);
+                }
             }
             // The count stays: what may have been sent must not be sent again unasked.
             Delivered::Quarantined => {
@@ -385,7 +393,8 @@ impl PoolRunner {
             {
                 return called;
             }
-            if (tries == 0 || at_most_once)
+            if is_counted(job)
+                && (tries == 0 || at_most_once)
                 && let Some(called) = self.counted(counted, at_most_once).await
             {
                 return called;
@@ -470,6 +479,13 @@ impl PoolRunner {
         }
         answer
     }
+}
+
+/// Whether its starts are counted in the store: not those of one that may be repeated and that no
+/// life before this one can have begun. Should this life end over it, the next finds it among what is
+/// owed, and counts.
+fn is_counted(job: &Job) -> bool {
+    !job.is_fresh || job.effect.mode == EffectMode::AtMostOnce
 }
 
 /// The outcome that an error is, or how long to wait before it is tried again.

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::work::courier::{Courier, Delivered};
+use crate::work::courier::{Before, Courier, Delivered};
 use crate::work::message::SystemMessage;
 
 /// The longest sleep: the clock that timers run by may jump, and then the wait was wrong.
@@ -147,7 +147,7 @@ async fn fire(timers: Timers, courier: Courier, gate: Arc<Gate>, next: Next) {
     let delivered = match gate.holding(&next.key) {
         // Its row is due: a scan finds it once its kind or tenant may go on.
         Some(_) => Delivered::LeftAlone,
-        None => courier.deliver(&next.key, &message).await,
+        None => courier.deliver(&next.key, &message, Before::Counted).await,
     };
     {
         let mut state = timers.0.state.lock();

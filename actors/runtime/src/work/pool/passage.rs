@@ -44,6 +44,8 @@ impl PoolRunner {
             let detail = "the node ended while it was being sent".into();
             return Some(Called::Ended(EffectOutcome::Unknown { detail }));
         }
+        // The life that saw it become durable began it without counting, perhaps.
+        let starts = if at_most_once { starts } else { starts.saturating_add(1) };
         (starts > self.starts_max).then(|| Called::StartedTooOften(starts - 1))
     }
 
