@@ -198,3 +198,37 @@ async fn followers_that_come_and_go_at_random_each_meet_their_part_of_the_journa
         assert!(store.last_position().await.unwrap() > Position(0));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_one_stream_is_left_alone_by_the_others_and_still_knows_its_place() {
+    let store = MemoryStore::default();
+    let (node, caller) = start(&store).await;
+    let mut follower = node.feed().follow(of_counter("x"), None).await.unwrap();
+    let polled = std::sync::atomic::AtomicUsize::new(0);
+    let mut waiting = Box::pin(async {
+        let next = follower.next();
+        tokio::pin!(next);
+        std::future::poll_fn(|cx| {
+            polled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            next.as_mut().poll(cx)
+        })
+        .await
+    });
+    // Until the tail is under way, whoever follows may have missed something and looks.
+    caller.add("y", 1, None).await.unwrap();
+    assert!(timeout(Duration::from_secs(2), &mut waiting).await.is_err());
+    let before = polled.load(std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..200 {
+        caller.add("y", 1, None).await.unwrap();
+    }
+    assert!(timeout(Duration::from_secs(2), &mut waiting).await.is_err());
+    let woken = polled.load(std::sync::atomic::Ordering::Relaxed) - before;
+    assert!(woken <= 2, "woken {woken} times by another stream's events");
+    drop(waiting);
+    // Where a client is told to go on is behind all that isn't its own, as fast as that grows.
+    assert_eq!(follower.place(), Position(201));
+    caller.add("x", 7, None).await.unwrap();
+    assert!(follower.place() <= Position(202));
+    assert_eq!(positions(&take(&mut follower, 1).await), [202]);
+    assert_eq!(follower.place(), Position(202));
+}

@@ -3,12 +3,15 @@
 //! One task tails the journal into a ring of the latest events while anybody follows, so that a
 //! commit costs one read however many follow. A follower that is further behind than the ring
 //! reaches reads the journal itself until it has caught up, of its own scope only; so nothing is
-//! dropped for a slow one, and nobody waits for it.
+//! dropped for a slow one, and nobody waits for it. Who follows one stream is woken by its events
+//! alone, the others by every commit.
 //!
 //! **Invariants:** a follower meets every event after its place that is in its scope, once and in
 //! order of position; without followers nothing is read; never more than `catch_ups_max` read the
 //! journal by themselves at a time, and nobody takes more than `catch_up_bytes_max` at once. An
 //! event that can't be read is told to those alone who should have met it.
+
+mod watchers;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coppice_core::{Position, Sequence, StoredEvent};
-use coppice_persistence::{FollowedEvent, JournalRead, Store, StoreError, UnreadableEvent};
+use coppice_core::{Position, Sequence, StoredEvent, StreamId};
+use coppice_persistence::{JournalRead, Store, StoreError, UnreadableEvent};
 use coppice_supervisors::StopSignal;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -26,6 +29,7 @@ use tracing::{error, warn};
 
 pub use coppice_persistence::EventScope as Scope;
 
+use self::watchers::{Watcher, Watchers};
 use crate::options::RuntimeOptions;
 
 /// Events in the ring: a second of a loaded node, so that whoever reads at all is within it.
@@ -55,6 +59,13 @@ fn place_of(entry: &Entry) -> Position {
     entry.as_ref().map_or_else(|event| event.position, |event| event.position)
 }
 
+fn stream_of(entry: &Entry) -> Option<StreamId> {
+    match entry {
+        Ok(event) => Some(event.key.stream()),
+        Err(event) => event.key.as_ref().map(|key| key.stream()).or(event.stream),
+    }
+}
+
 fn bytes_of(entry: &Entry) -> usize {
     entry.as_ref().map_or(0, |event| event.record.body.payload.len())
 }
@@ -69,8 +80,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, event: FollowedEvent) {
-        let entry = event.map(Arc::new).map_err(Arc::new);
+    fn push(&mut self, entry: Entry) {
         self.bytes += bytes_of(&entry);
         self.events.push_back(entry);
         while self.events.len() > EVENTS_MAX || self.bytes > BYTES_MAX {
@@ -92,6 +102,7 @@ impl Ring {
 struct Shared {
     ring: Mutex<Ring>,
     tip: watch::Sender<Position>,
+    watchers: Watchers,
     followers: AtomicUsize,
     wanted: Notify,
     catch_ups: Semaphore,
@@ -130,6 +141,7 @@ impl Feed {
         let shared = Shared {
             ring: Mutex::default(),
             tip: watch::Sender::new(Position(0)),
+            watchers: Watchers::default(),
             followers: AtomicUsize::new(0),
             wanted: Notify::new(),
             catch_ups: Semaphore::new(options.catch_ups_max),
@@ -163,7 +175,11 @@ impl Feed {
     ) -> Result<Follower, StoreError> {
         let end = self.store.last_position().await?;
         self.shared.followers.fetch_add(1, Ordering::AcqRel);
+        let stream = scope.stream().map(|key| key.stream());
         let follower = Follower {
+            watch: stream.map(|stream| (stream, self.shared.watchers.add(stream))),
+            is_level: false,
+            is_settled: false,
             tip: self.shared.tip.subscribe(),
             feed: self.clone(),
             scope,
@@ -210,6 +226,8 @@ impl Feed {
         let Some(at) = at else {
             let end = self.store.last_position().await?;
             self.shared.ring.lock().from = Some(end);
+            // What was committed before it began is in no ring.
+            self.shared.watchers.ring_all();
             self.shared.tip.send_replace(end);
             return Ok(true);
         };
@@ -223,8 +241,18 @@ impl Feed {
             self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
         });
         let mut ring = self.shared.ring.lock();
-        piece.events.into_iter().for_each(|event| ring.push(event));
+        let streams: Vec<(StreamId, Position)> = piece
+            .events
+            .into_iter()
+            .filter_map(|event| {
+                let entry = event.map(Arc::new).map_err(Arc::new);
+                let of = stream_of(&entry).map(|stream| (stream, place_of(&entry)));
+                ring.push(entry);
+                of
+            })
+            .collect();
         drop(ring);
+        self.shared.watchers.ring(streams.into_iter());
         self.shared.tip.send_replace(piece.place);
         Ok(true)
     }
@@ -244,6 +272,12 @@ pub struct Follower {
     /// Of a stream: its events were handed on up to here.
     sequence: Sequence,
     after: Position,
+    /// Where it follows one stream alone.
+    watch: Option<(StreamId, Arc<Watcher>)>,
+    /// Whether it has once been where the tip was, so that what its watcher tells is all there is.
+    is_level: bool,
+    /// Whether it looked at everything that its watcher told it of.
+    is_settled: bool,
     tip: watch::Receiver<Position>,
 }
 
@@ -258,6 +292,9 @@ impl fmt::Debug for Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
+        if let Some((stream, watcher)) = &self.watch {
+            self.feed.shared.watchers.remove(*stream, watcher);
+        }
         self.feed.shared.followers.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -265,8 +302,12 @@ impl Drop for Follower {
 impl Follower {
     /// The place up to which everything was handed on or is out of scope.
     #[must_use]
-    pub const fn place(&self) -> Position {
-        self.after
+    pub fn place(&self) -> Position {
+        let tip = *self.tip.borrow();
+        match &self.watch {
+            Some((_, watcher)) if self.is_settled && watcher.is_quiet() => self.after.max(tip),
+            _ => self.after,
+        }
     }
 
     /// The next events, at least one; waits for them. Nothing is lost where the wait is given up.
@@ -276,6 +317,13 @@ impl Follower {
     pub async fn next(&mut self) -> Result<Vec<Arc<StoredEvent>>, FollowError> {
         loop {
             self.tip.mark_unchanged();
+            self.is_settled = false;
+            if let Some((_, watcher)) = &self.watch
+                && let Some(first) = watcher.take()
+                && self.is_level
+            {
+                self.after = self.after.max(Position(first.0.saturating_sub(1)));
+            }
             let (found, caught_up) = match self.take_of_ring() {
                 Some(found) => (found?, true),
                 None => self.take_of_journal().await?,
@@ -285,8 +333,13 @@ impl Follower {
                 return Ok(found);
             }
             if caught_up {
-                // The feed outlives its followers, which hold it.
-                let _tip = self.tip.changed().await;
+                self.is_level = true;
+                self.is_settled = true;
+                match &self.watch {
+                    Some((_, watcher)) => watcher.rung().await,
+                    // The feed outlives its followers, which hold it.
+                    None => drop(self.tip.changed().await),
+                }
             }
         }
     }
