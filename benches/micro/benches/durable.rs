@@ -2,8 +2,13 @@
 //! the same batch sizes without actors.
 //!
 //! PostgreSQL is the one that `COPPICE_TEST_POSTGRES_URL` names; run under `scripts/postgres run`.
+//! `pgbench` comes last and on the same server: TPC-B of 8 clients at scale 10 stands for what a
+//! program makes of it that commits each transaction by itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step ends the run")]
+
+#[path = "durable/pgbench.rs"]
+mod pgbench;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -162,7 +167,8 @@ async fn sqlite(directory: &Path) -> Arc<dyn Store> {
     Arc::new(SqlStore::open_sqlite(directory, SqliteOptions::default()).await.unwrap())
 }
 
-async fn suite(name: &str, size: Size, store: &Arc<dyn Store>) {
+/// Gives the row of 1,000 keys at 64 callers.
+async fn suite(name: &str, size: Size, store: &Arc<dyn Store>) -> Row {
     let mut rows: Vec<Row> =
         [(64, "1,000 keys at 64"), (256, "1,000 keys at 256"), (64, "one hot key at 64")]
             .iter()
@@ -183,16 +189,20 @@ async fn suite(name: &str, size: Size, store: &Arc<dyn Store>) {
         bare.print();
         print_ratio("  of the bare append", row, bare);
     }
+    rows.swap_remove(0)
 }
 
 #[tokio::main]
 async fn main() {
     let size = Size::from_arguments();
     let directory = tempfile::tempdir().unwrap();
-    suite("sqlite", size, &sqlite(directory.path()).await).await;
+    drop(suite("sqlite", size, &sqlite(directory.path()).await).await);
     let url = std::env::var("COPPICE_TEST_POSTGRES_URL")
         .expect("COPPICE_TEST_POSTGRES_URL is set by `scripts/postgres run`");
     let store = SqlStore::open_postgres(&url, PostgresOptions::default()).await.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
-    suite("postgresql", size, &store).await;
+    let ours = suite("postgresql", size, &store).await;
+    let pgbench = pgbench::transactions(&url, size);
+    pgbench.print();
+    print_ratio("  our 1,000 keys at 64, of it", &ours, &pgbench);
 }
