@@ -53,8 +53,9 @@ fn seeds_keep_every_promise() {
     println!("SIM_SEEDS={count}, fresh ones from {fresh}");
     // A long run that was broken off goes on where it was.
     let first = number("SIM_FROM").unwrap_or(0);
-    let fixed = first..count - count / 11;
-    let seeds = fixed.chain((0..count / 11).map(move |offset| fresh.wrapping_add(offset)));
+    let fresh_count = count.saturating_sub(first) / 11;
+    let fixed = first..count - fresh_count;
+    let seeds = fixed.chain((0..fresh_count).map(move |offset| fresh.wrapping_add(offset)));
     let started = Instant::now();
     let (totals, failed) = run_all(seeds, Planted::Nothing);
     let seeds::Totals { runs, steps, events, calls } = totals;
