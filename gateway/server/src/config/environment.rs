@@ -1,7 +1,8 @@
 //! The environment as a layer of settings.
 //!
 //! The defaults name every setting with its type, so a variable is read as that type and not
-//! guessed at: `COPPICE_STORE__DATA=2026` is a directory, not a number.
+//! guessed at: `COPPICE_STORE__DATA=2026` is a directory, not a number. A list is written as in
+//! JSON: `COPPICE_SERVER__CORS__ORIGINS='["https://a.example", "https://b.example"]'`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -174,8 +175,14 @@ fn setting(
         Ok(Value::Bool(..)) => {
             Value::from(text.parse::<bool>().map_err(|_| invalid("true or false"))?)
         }
+        Ok(Value::Array(..)) => {
+            // Every list of the settings is one of texts. The elements are read here and not by
+            // figment, whose errors repeat them.
+            let texts = serde_json::from_str::<Vec<String>>(&text);
+            Value::from(texts.map_err(|_| invalid(r#"a list of texts, such as ["a", "b"]"#))?)
+        }
         // A whole section, or nothing at all.
-        Ok(Value::Char(..) | Value::Empty(..) | Value::Dict(..) | Value::Array(..)) | Err(_) => {
+        Ok(Value::Char(..) | Value::Empty(..) | Value::Dict(..)) | Err(_) => {
             return Err(unknown(format!("there is no setting {key}")));
         }
     };

@@ -129,6 +129,50 @@ fn an_unknown_variable_is_named() {
 }
 
 #[test]
+fn a_list_is_read_from_a_variable_as_json_and_takes_the_place_of_the_one_below() {
+    let listed = |text| with_environment(&[("COPPICE_PLUGINS__FETCH_HOSTS", text)]);
+    let hosts = |text| listed(text).unwrap().config.plugins.fetch_hosts;
+    assert_eq!(hosts(r#"["a.example", "b.example:8080"]"#), ["a.example", "b.example:8080"]);
+    assert_eq!(hosts(r#"["1"]"#), ["1"]);
+    assert_eq!(hosts("[]"), [""; 0]);
+    let settings = with_environment(&[
+        ("COPPICE_SERVER__CORS__ORIGINS", r#"["https://a.example"]"#),
+        ("COPPICE_PLUGINS__SCOPES", r#"["context:read"]"#),
+    ]);
+    let config = settings.unwrap().config;
+    assert_eq!(config.plugins.scopes, ["context:read"]);
+    assert_eq!(config.server.cors.origins.len(), 1);
+    for wrong in ["hunter2", "", r#"["hunter2", 1]"#, r#"{"a": "hunter2"}"#, r#""hunter2""#, "null"]
+    {
+        let text = listed(wrong).unwrap_err().to_string();
+        let told = r#"COPPICE_PLUGINS__FETCH_HOSTS must be a list of texts, such as ["a", "b"]"#;
+        assert!(text.contains(told), "{wrong}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    // What its elements have to look like is checked as it is from a file.
+    refused(with_environment(&[("COPPICE_SERVER__CORS__ORIGINS", r#"["x"]"#)]), &["origins"]);
+}
+
+/// A list of anything else would need a reader of its own in the environment.
+#[test]
+fn every_list_of_the_defaults_is_one_of_texts() {
+    fn walk(path: &str, value: &figment::value::Value) -> usize {
+        match value {
+            figment::value::Value::Dict(_, dict) => {
+                dict.iter().map(|(key, value)| walk(&format!("{path}.{key}"), value)).sum()
+            }
+            figment::value::Value::Array(_, elements) => {
+                assert!(elements.iter().all(|element| element.as_str().is_some()), "{path}");
+                1
+            }
+            _ => 0,
+        }
+    }
+    let defaults = Figment::from(Toml::string(DEFAULTS));
+    assert!(walk("", &defaults.extract().unwrap()) >= 3);
+}
+
+#[test]
 fn variables_of_the_tests_are_left_alone() {
     assert!(with_environment(&[("COPPICE_TEST_SEED", "1"), ("COPPICE_TEST__X", "1")]).is_ok());
 }
