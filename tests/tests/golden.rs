@@ -16,7 +16,7 @@ use coppice_domain::example::counter::State;
 use coppice_domain::example::{Alarm, Contact, Counter, alarm, contact};
 use coppice_domain::ingress::{Delivery, delivery};
 use coppice_domain::plugin::{Breaker, PluginVersion, breaker, version};
-use coppice_domain::policy::{TaskSchema, task_schema};
+use coppice_domain::policy::{PublishedBundle, TaskSchema, bundle, task_schema};
 use coppice_persistence::{chain, snapshot};
 use coppice_tests::node::{route, tenant};
 use coppice_tests::running::stream_key;
@@ -199,6 +199,26 @@ fn a_task_schemas_snapshot_keeps_its_bytes_under_its_layout_tag() {
     let encoded = snapshot::encode(&state).unwrap();
     assert_eq!(hex(&encoded), "0102026832027b7d0162fb58020101026831fb5802");
     assert_eq!(snapshot::decode::<task_schema::State>(&encoded).unwrap(), state);
+}
+
+#[test]
+fn the_published_bundles_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(PublishedBundle::SNAPSHOT_LAYOUT, 1, "a new layout needs golden bytes of its own");
+    let published = |number: u64| {
+        let files = r#"{"title":"t","data":"d","policies":"p","schema":"s"}"#;
+        let payload = format!(
+            r#"{{"number":{number},"version":"v{number}","hash":"h{number}","files":{files},
+            "reason":"r","by":"b","at":300}}"#
+        );
+        bundle::Event::decode("policy_bundle.published.v1", &payload).unwrap()
+    };
+    let events = [published(1), published(2)];
+    let state = events.iter().fold(bundle::State::default(), PublishedBundle::evolve);
+    let encoded = snapshot::encode(&state).unwrap();
+    let golden = "0102027632026832017401640170017301720162fb580201010276310268310172\
+                  0162fb5802";
+    assert_eq!(hex(&encoded), golden);
+    assert_eq!(snapshot::decode::<bundle::State>(&encoded).unwrap(), state);
 }
 
 #[derive(Debug)]

@@ -167,6 +167,7 @@ impl House {
             ("{name}", "builtin"),
             ("{version}", "1.0.0"),
             ("{workflow_id}", id),
+            ("{step_id}", id),
             ("{task_type}", id),
             ("{hash}", NOBODYS_HASH),
         ] {

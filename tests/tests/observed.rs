@@ -54,7 +54,8 @@ async fn a_node_names_everything_that_it_depends_on_and_no_address() {
     assert_eq!(status, StatusCode::OK, "{health}");
     let names: Vec<_> =
         health["dependencies"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
-    let expected = ["store_read", "store_write", "disk", "shards", "tree", "personal_data", "bell"];
+    let expected =
+        ["store_read", "store_write", "disk", "shards", "tree", "personal_data", "policy", "bell"];
     assert_eq!(names, expected);
     assert_eq!(dependency(&health, "store_write")["status"], "up", "{health}");
     assert_eq!(dependency(&health, "tree")["status"], "up", "{health}");

@@ -216,6 +216,119 @@ async fn events_name_the_bundle_in_force_and_after_a_change_the_new_one() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
 
+fn given(source: &Source, reason: &str) -> Value {
+    json!({"reason": reason, "files": {
+        "bundle.toml": source.title, "data.toml": source.data,
+        "policies.cedar": source.policies, "schema.cedarschema": source.schema,
+    }})
+}
+
+const BUNDLES: &str = "/v1/policy/bundles";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_published_bundle_decides_what_comes_after_it_also_after_the_node_was_killed() {
+    let mut sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let operator = Client::new(sandbox.url(), OPERATOR_KEY);
+    client.add("x", 1, None).await.unwrap();
+    let first = ok(&client, "/v1/policy/bundle").await;
+    assert_eq!(ok(&client, BUNDLES).await, json!({"publications": []}));
+
+    let mut source = of_version("two");
+    source.data = source.data.replace("tools = [", "tools = [\"shell.exec\", ");
+    let two = given(&source, "the writers need a shell");
+    let forbidden = refused(&client, BUNDLES, two.clone()).await;
+    assert_eq!(forbidden, (403, "scope_missing".to_owned()), "it decides for every tenant");
+    let tool = json!({"role": "writer", "tool": "shell.exec"});
+    let may = asked(&client, "/v1/policy/check-tool", tool.clone()).await;
+    assert_eq!(may["allowed"], false);
+
+    let published = operator.post(BUNDLES, &two, Some("key-2")).await.unwrap();
+    let (status, published) = (published.status.as_u16(), published.body);
+    assert_eq!((status, &published["changed"]), (200, &json!(true)), "{published}");
+    assert_eq!((&published["number"], &published["hash"]), (&json!(1), &json!(source.hash())));
+    let may = asked(&client, "/v1/policy/check-tool", tool.clone()).await;
+    assert_eq!((&may["allowed"], &may["bundle"]["hash"]), (&json!(true), &published["hash"]));
+    client.add("x", 1, None).await.unwrap();
+
+    let repeat = operator.post(BUNDLES, &two, Some("key-2")).await.unwrap().body;
+    assert_eq!((&repeat["number"], &repeat["repeated"]), (&json!(1), &json!(true)));
+    let again = asked(&operator, BUNDLES, two.clone()).await;
+    assert_eq!((&again["number"], &again["changed"]), (&json!(1), &json!(false)));
+
+    let mut broken = of_version("three");
+    broken.policies.push_str("permit (");
+    let mut reused = source.clone();
+    reused.data.push('\n');
+    let mut of_compiled = Source::compiled_in();
+    of_compiled.data.push('\n');
+    let mut large = of_version("large");
+    large.data.push_str(&"#".repeat(600_000));
+    for (source, reason, code) in [
+        (&broken, "r", "policy_bundle_invalid"),
+        (&reused, "r", "policy_bundle_version_reused"),
+        (&of_compiled, "r", "policy_bundle_version_reused"),
+        (&large, "r", "policy_bundle_too_large"),
+        (&of_version("four"), " ", "policy_bundle_reason_invalid"),
+    ] {
+        let told = refused(&operator, BUNDLES, given(source, reason)).await;
+        assert_eq!(told, (422, code.to_owned()));
+    }
+    let reply = operator.post(BUNDLES, &given(&broken, "r"), None).await.unwrap();
+    let detail = reply.body["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("policies.cedar:"), "{detail}");
+    let bare = client.post("/v1/entities/policy_bundle/platform/publish", &two, None).await;
+    assert_eq!(bare.unwrap().code(), Some("unknown_command"), "callers publish by the route");
+
+    sandbox.kill().unwrap();
+    sandbox.restart().await.unwrap();
+    let (client, operator) = (client.at(sandbox.url()), operator.at(sandbox.url()));
+    let may = asked(&client, "/v1/policy/check-tool", tool.clone()).await;
+    assert_eq!((&may["allowed"], &may["bundle"]["hash"]), (&json!(true), &published["hash"]));
+    client.add("x", 1, None).await.unwrap();
+
+    // And back: a publication like any other.
+    let back = asked(&operator, BUNDLES, given(&Source::compiled_in(), "no shells")).await;
+    assert_eq!((&back["number"], &back["stamp"]), (&json!(2), &first["stamp"]));
+    assert_eq!(asked(&client, "/v1/policy/check-tool", tool).await["allowed"], false);
+    sandbox.kill().unwrap();
+    sandbox.restart().await.unwrap();
+    let (client, operator) = (client.at(sandbox.url()), operator.at(sandbox.url()));
+    let seen = ok(&client, BUNDLES).await["publications"].as_array().unwrap().clone();
+    let named: Vec<_> = seen.iter().map(|of| (&of["number"], &of["version"])).collect();
+    assert_eq!(named, [(&json!(2), &first["version"]), (&json!(1), &json!("two"))]);
+    assert!(seen.iter().all(|of| of.get("reason").is_none()), "it is the operators' own");
+    let told = ok(&operator, BUNDLES).await;
+    assert_eq!(told["publications"][1]["reason"], "the writers need a shell");
+    let before = ok(&operator, "/v1/policy/bundles/two").await;
+    assert_eq!((&before["status"], &before["hash"]), (&json!("superseded"), &published["hash"]));
+    assert_eq!(before["files"]["data.toml"], source.data);
+    assert_eq!(ok(&client, "/v1/policy/bundles/two").await["files"], Value::Null);
+
+    let events = ok(&client, "/v1/entities/counter/x/events").await;
+    let stamps: Vec<_> =
+        events["events"].as_array().unwrap().iter().map(|of| &of["policy_bundle"]).collect();
+    assert_eq!(stamps, [&first["stamp"], &published["stamp"], &published["stamp"]]);
+    sandbox.terminate().await.unwrap();
+    let verified = sandbox.run("verify", [] as [&str; 0]).unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_stands_above_what_was_published_and_nothing_is_published_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    place(directory.path(), &of_version("one"));
+    let sandbox = Sandbox::builder(binary())
+        .env("COPPICE_POLICY__DIRECTORY", directory.path().join("bundle"))
+        .start()
+        .await
+        .unwrap();
+    let operator = Client::new(sandbox.url(), OPERATOR_KEY);
+    let told = refused(&operator, BUNDLES, given(&of_version("two"), "r")).await;
+    assert_eq!(told, (409, "policy_bundle_from_directory".to_owned()));
+    assert_eq!(ok(&operator, "/v1/policy/bundle").await["version"], "one");
+}
+
 fn check(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(binary());
     let output = command.args(["policy", "check"]).args(arguments).output().unwrap();

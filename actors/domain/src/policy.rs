@@ -1,5 +1,8 @@
-//! What the rules of the platform are made of, beside the bundle that decides: the schemas of tasks.
+//! What the rules of the platform are made of: the bundles that were published to decide, and the
+//! schemas of tasks.
 
+pub mod bundle;
 pub mod task_schema;
 
+pub use bundle::PublishedBundle;
 pub use task_schema::TaskSchema;

@@ -75,6 +75,8 @@ catalogue! {
     API_KEYS_FULL = "api_keys_full" 409 false "The tenant has as many API keys as it may";
     PLUGINS_FULL = "plugins_full" 409 false "There are as many versions of plugins as may be";
     PLUGIN_IN_PROCESS = "plugin_in_process" 409 false "The plugin is a part of the node";
+    POLICY_BUNDLE_FROM_DIRECTORY = "policy_bundle_from_directory" 409 false
+        "The policy bundle comes from a directory";
     LINK_BROKEN = "link_broken" 409 false "A linked command was not accepted";
     SUBJECT_ERASED = "subject_erased" 409 false "The subject was erased";
     ENTITY_DELETED = "entity_deleted" 410 false "The entity was deleted";
@@ -82,6 +84,8 @@ catalogue! {
     BODY_TOO_LARGE = "body_too_large" 413 false "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type" 415 false "The body must be application/json";
     INVALID_BODY = "invalid_body" 422 false "The body does not fit the command";
+    POLICY_BUNDLE_INVALID = "policy_bundle_invalid" 422 false
+        "The files make no policy bundle";
     INVALID_ENTITY_ID = "invalid_entity_id" 422 false "The entity id is invalid";
     INVALID_SUBJECT_ID = "invalid_subject_id" 422 false "The subject id is invalid";
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" 422 false

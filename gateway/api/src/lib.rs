@@ -19,6 +19,7 @@ pub mod ingress;
 pub mod inspect;
 pub mod journal;
 pub mod money;
+pub mod older;
 pub mod plugin;
 pub mod policy;
 pub mod problem;

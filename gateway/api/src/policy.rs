@@ -106,9 +106,11 @@ pub struct IntentAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToolQuestion {
-    /// The role.
+    /// The role; `agent_role` says the same.
+    #[serde(alias = "agent_role")]
     pub role: String,
-    /// The tool.
+    /// The tool; `tool_name` says the same.
+    #[serde(alias = "tool_name")]
     pub tool: String,
 }
 
@@ -217,7 +219,7 @@ pub struct EarlierSchema {
 pub enum BundleStatus {
     /// It does.
     InForce,
-    /// It did, since the node started.
+    /// It did.
     Superseded,
 }
 
@@ -240,4 +242,76 @@ pub struct BundleView {
     /// Why the last look for another bundle put none in force, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_problem: Option<String>,
+}
+
+/// A bundle to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BundleGiven {
+    /// Its four files.
+    pub files: BundleFiles,
+    /// Why: 1,000 bytes at most.
+    pub reason: String,
+}
+
+/// The files of a bundle, as texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BundleFiles {
+    /// Version and description.
+    #[serde(rename = "bundle.toml")]
+    pub title: String,
+    /// The lists and figures.
+    #[serde(rename = "data.toml")]
+    pub data: String,
+    /// The rules.
+    #[serde(rename = "policies.cedar")]
+    pub policies: String,
+    /// What the rules may speak of.
+    #[serde(rename = "schema.cedarschema")]
+    pub schema: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BundlePublished {
+    /// Which publication decides, from 1.
+    pub number: u64,
+    /// The bundle's version.
+    pub version: String,
+    /// `sha256:` and the hash of its content.
+    pub hash: String,
+    /// What events name it by.
+    pub stamp: String,
+    /// Whether it is a new publication: what decided already is none.
+    pub changed: bool,
+    /// Whether this is the first answer to the same key again.
+    pub repeated: bool,
+}
+
+/// A publication of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Publication {
+    /// Which it is, from 1.
+    pub number: u64,
+    /// The bundle's version.
+    pub version: String,
+    /// `sha256:` and the hash of its content.
+    pub hash: String,
+    /// When, in microseconds since 1970.
+    pub published_at: i64,
+    /// Why. For the operators' keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who said so, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_by: Option<String>,
+}
+
+/// The publications of bundles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Publications {
+    /// Latest first; the first one decides, unless the node takes its bundle from a directory. Five
+    /// hundred are kept here, all of them in the journal.
+    pub publications: Vec<Publication>,
 }

@@ -40,6 +40,7 @@ use crate::health::{self, Health, HealthOptions};
 use crate::logging;
 use crate::permissions::ByPolicy;
 use crate::planning::{Planner, PlannerHandler, TemplateError, Templates};
+use crate::policy::published::{self, PublishedError};
 use crate::policy::{self, InForce};
 use crate::registry;
 use crate::routes::Switches;
@@ -115,6 +116,9 @@ pub enum ComposeError {
     /// The policy bundle can't be put in force.
     #[error("the policy bundle can not be put in force")]
     Policy(#[source] BundleError),
+    /// The bundle that was published last can't be put in force.
+    #[error("the published policy bundle can not be put in force")]
+    Published(#[source] PublishedError),
     /// The embedded store's shards belong to somebody else, though we hold its lock.
     #[error("the embedded store's shards are held by {0}")]
     Shards(String),
@@ -325,6 +329,11 @@ impl Node {
         let opened = open_store(&config.store).await?;
         let (lease, keeper) = lease(config, &opened).await?;
         let store: Arc<dyn Store> = Arc::clone(&opened.store) as Arc<dyn Store>;
+        if !policy.authority.is_reloading() {
+            // Under the lease, so that nobody publishes meanwhile.
+            let looked = published::look(&policy.authority, store.as_ref()).await;
+            looked.map_err(ComposeError::Published)?;
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = keys(config, platform, &store, &clock).await.map_err(ComposeError::Store)?;
         let builder = NodeBuilder::new(

@@ -1,9 +1,12 @@
 //! The policy of a node: which bundle it decides by, and the looks for another one.
 
+pub mod published;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use coppice_persistence::Store;
 use coppice_policy::{BundleError, Reloading, Schemas};
 use coppice_runtime::PolicyBundle;
 use coppice_runtime::supervisors::{ChildSpec, TaskContext};
@@ -11,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info};
 
+use self::published::PublishedError;
 use crate::config::PolicyConfig;
 use crate::problem::Chain;
 use crate::state::PolicyAccess;
@@ -38,10 +42,11 @@ impl PolicyBundle for InForce {
     }
 }
 
-/// Looks for another bundle now and then, as a child of the node's tree.
-pub fn refresher(authority: Arc<Reloading>, every: Duration) -> ChildSpec {
+/// Looks for another bundle now and then, as a child of the node's tree: in the directory, or where
+/// there is none, among those that were published.
+pub fn refresher(authority: Arc<Reloading>, store: Arc<dyn Store>, every: Duration) -> ChildSpec {
     ChildSpec::task("policy", move |context: TaskContext| {
-        let authority = Arc::clone(&authority);
+        let (authority, store) = (Arc::clone(&authority), Arc::clone(&store));
         async move {
             let mut told = None;
             loop {
@@ -50,32 +55,48 @@ pub fn refresher(authority: Arc<Reloading>, every: Duration) -> ChildSpec {
                     () = context.stop.raised() => return Ok::<_, Infallible>(()),
                     () = sleep_until(Instant::now() + every) => {}
                 }
-                look(&authority, &mut told).await;
+                look(&authority, store.as_ref(), &mut told).await;
             }
         }
     })
 }
 
 /// One look. A problem is told when it appears and not again while it stays.
-async fn look(authority: &Arc<Reloading>, told: &mut Option<String>) {
-    let looking = Arc::clone(authority);
-    // A file system that hangs holds a thread, and no other.
-    let looked = spawn_blocking(move || looking.refresh()).await;
+async fn look(authority: &Arc<Reloading>, store: &dyn Store, told: &mut Option<String>) {
+    let looked = if authority.is_reloading() {
+        look_into_directory(authority).await
+    } else {
+        let looked = published::look(authority, store).await;
+        let away = matches!(looked, Err(PublishedError::Store(_)));
+        let looked = looked.map_err(|problem| Chain(&problem).to_string());
+        // That the store is away says nothing of the bundle, and is told elsewhere.
+        if !away {
+            authority.note_problem(looked.as_ref().err().cloned());
+        }
+        looked
+    };
     match looked {
-        Ok(Ok(changed)) => {
+        Ok(changed) => {
             *told = None;
             if changed {
                 let bundle = authority.stamp();
                 info!(policy_bundle = &*bundle, "another policy bundle is in force");
             }
         }
-        Ok(Err(problem)) => {
-            let problem = Chain(&problem).to_string();
+        Err(problem) => {
             if told.as_ref() != Some(&problem) {
                 error!(error = problem, "the policy bundle was not put in force");
                 *told = Some(problem);
             }
         }
-        Err(_panic) => error!("looking for a policy bundle crashed"),
+    }
+}
+
+async fn look_into_directory(authority: &Arc<Reloading>) -> Result<bool, String> {
+    let looking = Arc::clone(authority);
+    // A file system that hangs holds a thread, and no other.
+    match spawn_blocking(move || looking.refresh()).await {
+        Ok(looked) => looked.map_err(|problem| Chain(&problem).to_string()),
+        Err(_panic) => Err("looking for a policy bundle crashed".to_owned()),
     }
 }

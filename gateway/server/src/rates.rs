@@ -71,7 +71,8 @@ impl Class {
             | Scope::MetricsRead
             | Scope::ControlRead
             | Scope::ControlWrite
-            | Scope::PluginsRegister => Self::Operate,
+            | Scope::PluginsRegister
+            | Scope::PolicyPublish => Self::Operate,
         }
     }
 

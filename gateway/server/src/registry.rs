@@ -7,7 +7,7 @@ use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
 use coppice_domain::ingress::Delivery;
 use coppice_domain::plugin::{Breaker, PluginVersion};
-use coppice_domain::policy::TaskSchema;
+use coppice_domain::policy::{PublishedBundle, TaskSchema};
 use coppice_domain::treasury::{Account, Intent, Transfer};
 use coppice_domain::workflow::Workflow;
 use coppice_runtime::NodeBuilder;
@@ -34,6 +34,7 @@ pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
     builder
         .kind::<Workflow>()
         .kind::<TaskSchema>()
+        .kind::<PublishedBundle>()
         .kind::<Delivery>()
         .kind::<PluginVersion>()
         .kind::<Breaker>()
@@ -48,6 +49,7 @@ pub fn replay_all() -> Kinds {
     kinds
         .kind::<Workflow>()
         .kind::<TaskSchema>()
+        .kind::<PublishedBundle>()
         .kind::<Delivery>()
         .kind::<PluginVersion>()
         .kind::<Breaker>()

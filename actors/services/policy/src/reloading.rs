@@ -50,16 +50,17 @@ pub struct Status {
     pub last_problem: Option<String>,
 }
 
-/// A policy whose bundle comes from a directory and is looked at again by [`Reloading::refresh`],
-/// or is the one that is compiled in for good.
+/// A policy whose bundle comes from a directory, which [`Reloading::refresh`] looks at again; or the
+/// one that is compiled in, until another is published ([`Reloading::publish`]).
 pub struct Reloading {
     directory: Option<PathBuf>,
     /// What decides. Locked for as long as it takes to copy a pointer.
     current: RwLock<Arc<CedarPolicy>>,
     superseded: Mutex<VecDeque<Arc<CedarPolicy>>>,
     last_problem: Mutex<Option<String>>,
-    /// Held while a bundle is loaded: two looks must not pass each other.
-    looking: Mutex<()>,
+    /// The publication that decides, 0 before the first. Held while a bundle takes another's place:
+    /// two must not pass each other.
+    published: Mutex<u64>,
 }
 
 impl fmt::Debug for Reloading {
@@ -92,7 +93,7 @@ impl Reloading {
             current: RwLock::new(Arc::new(policy)),
             superseded: Mutex::new(VecDeque::new()),
             last_problem: Mutex::new(None),
-            looking: Mutex::new(()),
+            published: Mutex::new(0),
         }
     }
 
@@ -122,7 +123,7 @@ impl Reloading {
     /// wrong.
     pub fn refresh(&self) -> Result<bool, BundleError> {
         let Some(directory) = &self.directory else { return Ok(false) };
-        let _looking = self.looking.lock();
+        let _published = self.published.lock();
         let looked = self.look(directory);
         let problem = looked.as_ref().err().map(told);
         *self.last_problem.lock() = problem;
@@ -137,16 +138,55 @@ impl Reloading {
         }
         let policy = CedarPolicy::new(source)?;
         self.check_version(policy.reference())?;
+        self.put(policy);
+        Ok(true)
+    }
+
+    /// Puts a bundle in force that was published as the `number`th; says whether it did. One that
+    /// was published before the one that decides changes nothing, so it doesn't matter in which
+    /// order, and how often, publications are heard of.
+    ///
+    /// # Panics
+    /// Where the bundle comes from a directory: what decides has one source.
+    pub fn publish(&self, number: u64, policy: CedarPolicy) -> bool {
+        assert!(self.directory.is_none(), "a bundle of a directory is published there");
+        let mut published = self.published.lock();
+        if number <= *published {
+            return false;
+        }
+        *published = number;
+        *self.last_problem.lock() = None;
+        if self.current().reference() != policy.reference() {
+            self.put(policy);
+        }
+        true
+    }
+
+    /// The publication that decides; 0 where none does.
+    #[must_use]
+    pub fn publication(&self) -> u64 {
+        *self.published.lock()
+    }
+
+    /// Says why what was published is not what decides.
+    pub fn note_problem(&self, problem: Option<String>) {
+        *self.last_problem.lock() = problem;
+    }
+
+    fn put(&self, policy: CedarPolicy) {
         let before = std::mem::replace(&mut *self.current.write(), Arc::new(policy));
         let mut superseded = self.superseded.lock();
         superseded.retain(|known| known.reference() != before.reference());
         superseded.push_front(before);
         superseded.truncate(KEPT_MAX);
-        Ok(true)
     }
 
-    /// One that goes back to what was in force is as good as new.
-    fn check_version(&self, found: &BundleRef) -> Result<(), BundleError> {
+    /// Whether a version may stand for this bundle here. One that goes back to what was in force is
+    /// as good as new.
+    ///
+    /// # Errors
+    /// [`BundleError::VersionReused`].
+    pub fn check_version(&self, found: &BundleRef) -> Result<(), BundleError> {
         let known = self.known();
         let mut of_version =
             known.iter().filter(|known| known.policy.reference().version == found.version);

@@ -44,6 +44,17 @@ pub struct Source {
 }
 
 impl Source {
+    /// Of a bundle's texts, whatever ends their lines.
+    #[must_use]
+    pub fn of(title: &str, data: &str, policies: &str, schema: &str) -> Self {
+        Self {
+            title: unix(title),
+            data: unix(data),
+            policies: unix(policies),
+            schema: unix(schema),
+        }
+    }
+
     /// The bundle that is compiled in.
     #[must_use]
     pub fn compiled_in() -> Self {
@@ -127,6 +138,10 @@ mod tests {
             write(directory.path(), &compiled, end);
             let read = Source::read(directory.path()).unwrap();
             assert_eq!(read.hash(), compiled.hash(), "{end:?}");
+            let told = |text: &str| text.replace('\n', end);
+            let Source { title, data, policies, schema } = &compiled;
+            let of = Source::of(&told(title), &told(data), &told(policies), &told(schema));
+            assert_eq!(of, compiled, "{end:?}");
         }
     }
 

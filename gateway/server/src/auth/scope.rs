@@ -43,6 +43,8 @@ pub enum Scope {
     PolicyRead,
     /// Registering schemas.
     PolicyWrite,
+    /// Publishing policy bundles, which decide for every tenant.
+    PolicyPublish,
 }
 
 /// The scope that holds all others.
@@ -50,7 +52,7 @@ pub const SCOPE_ALL: &str = "*";
 
 impl Scope {
     /// Every scope. One that is missing here can't be granted.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::EntitiesRead,
         Self::EntitiesWrite,
         Self::EntitiesDelete,
@@ -71,6 +73,7 @@ impl Scope {
         Self::MoneyWrite,
         Self::PolicyRead,
         Self::PolicyWrite,
+        Self::PolicyPublish,
     ];
 
     /// The scope as it is stored and shown.
@@ -97,6 +100,7 @@ impl Scope {
             Self::MoneyWrite => "money:write",
             Self::PolicyRead => "policy:read",
             Self::PolicyWrite => "policy:write",
+            Self::PolicyPublish => "policy:publish",
         }
     }
 
@@ -105,7 +109,10 @@ impl Scope {
     #[must_use]
     pub const fn is_of_operators(self) -> bool {
         match self {
-            Self::ControlRead | Self::ControlWrite | Self::PluginsRegister => true,
+            Self::ControlRead
+            | Self::ControlWrite
+            | Self::PluginsRegister
+            | Self::PolicyPublish => true,
             Self::EntitiesRead
             | Self::EntitiesWrite
             | Self::EntitiesDelete

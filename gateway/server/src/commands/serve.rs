@@ -236,11 +236,9 @@ async fn open_gateway(
     let health = app.observed.health.clone();
     node.open(api_keys(app)).await.map_err(ServeError::Gateway)?;
     node.open(node.plugins().keeper()).await.map_err(ServeError::Gateway)?;
-    let authority = node.policy().authority;
-    if authority.is_reloading() {
-        let every = Duration::from_secs(config.policy.refresh_s);
-        node.open(policy::refresher(authority, every)).await.map_err(ServeError::Gateway)?;
-    }
+    let (authority, store) = (node.policy().authority, Arc::clone(&node.store));
+    let every = Duration::from_secs(config.policy.refresh_s);
+    node.open(policy::refresher(authority, store, every)).await.map_err(ServeError::Gateway)?;
     if config.health.freeze_after_s > 0 {
         let after = Duration::from_secs(config.health.freeze_after_s);
         let freezer = health::freezer(health, node.switches().control, after);

@@ -8,7 +8,7 @@
 //! | `shards` | critical | the node may speak for no shard |
 //! | `tree` | critical | the node's tree doesn't answer; limited while a part of it restarts |
 //! | `personal_data` | important | keys of personal data are there and can't be opened |
-//! | `policy` | important, where a directory is configured | limited: the directory holds no bundle that can be put in force |
+//! | `policy` | important | limited: the configured directory, or what was published, is no bundle that can be put in force |
 //! | `bell` | important, where it is configured | the receiver takes no connection |
 
 use std::path::PathBuf;
@@ -84,10 +84,8 @@ pub fn of_node(parts: Parts) -> Vec<Dependency> {
         dependency(TREE, Criticality::Critical, move || look_at(tree.clone())),
         dependency("personal_data", Criticality::Important, move || unlocked(Arc::clone(&keys))),
     ];
-    if policy.is_reloading() {
-        let looked = move || ready(current(policy.status().last_problem.is_some()));
-        all.push(dependency("policy", Criticality::Important, looked));
-    }
+    let looked = move || ready(current(policy.status().last_problem.is_some()));
+    all.push(dependency("policy", Criticality::Important, looked));
     if let Some((host, port)) = bell {
         let connect = move || connects(host.clone(), port);
         all.push(dependency("bell", Criticality::Important, connect));

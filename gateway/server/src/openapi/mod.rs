@@ -9,6 +9,7 @@
 
 mod document;
 pub(crate) mod faults;
+pub(crate) mod older;
 mod page;
 pub(crate) mod parameters;
 

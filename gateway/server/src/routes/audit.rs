@@ -23,6 +23,7 @@ use super::{Params, answer, entities, param, unreadable_path};
 use crate::audit::{Place, Places, Side};
 use crate::auth::Scope;
 use crate::exchange::Exchange;
+use crate::openapi::older::alias;
 use crate::openapi::{Answer, Operation, Parameter, Routes, Verb, faults, parameters, shape};
 use crate::places;
 use crate::problem::Fault;
@@ -69,8 +70,10 @@ const VERIFY: Operation = Operation {
     ..TRAIL
 };
 
+const OLDER_VERIFY: Operation = alias("/audit/verify/{hash}", "older_verify_hash", VERIFY);
+
 pub(super) fn routes(routes: Routes<Reading>) -> Routes<Reading> {
-    routes.on(&TRAIL, trail).on(&VERIFY, verify)
+    routes.on(&TRAIL, trail).on(&VERIFY, verify).on(&OLDER_VERIFY, verify)
 }
 
 fn key_of(tenant: &TenantId, id: EntityId) -> Result<StreamKey, Fault> {

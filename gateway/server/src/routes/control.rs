@@ -20,6 +20,7 @@ use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::body;
 use crate::exchange::{Exchange, idempotency_key};
+use crate::openapi::older::alias;
 use crate::openapi::{Answer, Operation, Routes, Verb, faults, parameters, shape};
 use crate::problem::Fault;
 use crate::state::AppState;
@@ -80,6 +81,9 @@ const UNFREEZE: Operation = Operation {
     ..FREEZE
 };
 
+const OLDER_FREEZE: Operation = alias("/control/freeze", "older_freeze", FREEZE);
+const OLDER_UNFREEZE: Operation = alias("/control/unfreeze", "older_unfreeze", UNFREEZE);
+
 const KILL_KIND: Operation = Operation {
     path: "/v1/control/kinds/{kind}/kill",
     name: "kill_kind",
@@ -118,6 +122,8 @@ pub(super) fn routes() -> Routes<Controlling> {
         .on(&LOOK, look)
         .on(&FREEZE, freeze)
         .on(&UNFREEZE, unfreeze)
+        .on(&OLDER_FREEZE, freeze)
+        .on(&OLDER_UNFREEZE, unfreeze)
         .on(&KILL_KIND, kill_kind)
         .on(&REVIVE_KIND, revive_kind)
         .on(&KILL_TENANT, kill_tenant)

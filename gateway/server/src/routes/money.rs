@@ -55,6 +55,10 @@ pub(super) fn routes() -> Routes<Spending> {
         .on(&operations::POST_INTENT, post_intent)
         .on(&operations::VOID_INTENT, void_intent)
         .on(&operations::LEDGER, ledger::ledger)
+        .on(&operations::OLDER_CREATE_INTENT, create_intent)
+        .on(&operations::OLDER_VIEW_INTENT, view_intent)
+        .on(&operations::OLDER_AUTHORIZE, authorize)
+        .on(&operations::OLDER_LEDGER, ledger::ledger)
 }
 
 /// An answer that went well.

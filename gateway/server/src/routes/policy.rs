@@ -6,6 +6,7 @@
 
 mod bundles;
 mod decisions;
+mod publish;
 mod schemas;
 
 use axum::body::Body;
@@ -17,17 +18,32 @@ use coppice_policy::{
     Action, Policy, PolicyRecord, PolicyUnavailable, Question, Subject, SubjectKind,
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::admission::Admitted;
 use crate::auth::{Principal, Scope};
 use crate::body;
 use crate::exchange::Exchange;
-use crate::openapi::Routes;
+use crate::openapi::older::alias;
+use crate::openapi::{Operation, Routes};
 use crate::problem::Fault;
 use crate::state::{AppState, PolicyAccess};
 
 /// The longest name of a role, tool, action type or recipient that is asked about, in bytes.
 const NAME_BYTES_MAX: usize = 256;
+
+const OLDER_RULE: Operation = alias("/policy", "older_policy_rule", decisions::RULE);
+const OLDER_EVALUATE: Operation =
+    alias("/evaluate-intent", "older_evaluate_intent", decisions::EVALUATE);
+const OLDER_CHECK_TOOL: Operation =
+    alias("/check-tool-allowed", "older_check_tool", decisions::CHECK_TOOL);
+const OLDER_SCHEMA: Operation = alias("/schemas/{task_type}", "older_task_schema", schemas::VIEW);
+const OLDER_REGISTER: Operation =
+    alias("/schemas/register", "older_register_schema", schemas::REGISTER);
+const OLDER_BUNDLE: Operation =
+    alias("/policy-bundle/{version}", "older_policy_bundle", bundles::OF_VERSION);
+const OLDER_PUBLISH: Operation =
+    alias("/policies/publish", "older_publish_policy", publish::PUBLISH);
 
 /// What these routes can reach.
 #[derive(Clone)]
@@ -46,6 +62,15 @@ pub(super) fn routes() -> Routes<Deciding> {
         .on(&schemas::REGISTER, schemas::register)
         .on(&bundles::IN_FORCE, bundles::in_force)
         .on(&bundles::OF_VERSION, bundles::of_version)
+        .on(&publish::LIST, publish::list)
+        .on(&publish::PUBLISH, publish::publish)
+        .on(&OLDER_RULE, decisions::rule)
+        .on(&OLDER_EVALUATE, decisions::evaluate)
+        .on(&OLDER_CHECK_TOOL, decisions::check_tool)
+        .on(&OLDER_SCHEMA, schemas::view)
+        .on(&OLDER_REGISTER, schemas::register)
+        .on(&OLDER_BUNDLE, bundles::of_version)
+        .on(&OLDER_PUBLISH, publish::publish)
 }
 
 impl Deciding {
@@ -59,9 +84,20 @@ impl Deciding {
     ) -> Result<(Admitted, T), Fault> {
         let admitted = self.app.admit(parts, exchange, scope).await?;
         let bytes_max = self.app.limits.body_bytes_max;
-        let bytes = body::read(body, bytes_max, admitted.deadline).await?;
+        let told = Self::told_within(parts, body, bytes_max, admitted.deadline).await?;
+        Ok((admitted, told))
+    }
+
+    /// Reads a body of so many bytes at most.
+    async fn told_within<T: DeserializeOwned>(
+        parts: &Parts,
+        body: Body,
+        bytes_max: usize,
+        deadline: Instant,
+    ) -> Result<T, Fault> {
+        let bytes = body::read(body, bytes_max, deadline).await?;
         body::require_json(&parts.headers, &bytes)?;
-        Ok((admitted, read(&bytes)?))
+        read(&bytes)
     }
 
     /// A question of a caller about something, in a role.

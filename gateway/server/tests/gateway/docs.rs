@@ -10,7 +10,7 @@ use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
 use coppice_domain::ingress::Delivery;
 use coppice_domain::plugin::{Breaker, PluginVersion};
-use coppice_domain::policy::TaskSchema;
+use coppice_domain::policy::{PublishedBundle, TaskSchema};
 use coppice_domain::treasury::{Account, Intent, Transfer};
 use coppice_domain::workflow::Workflow;
 
@@ -29,6 +29,7 @@ const REFUSALS: &[&[&str]] = &[
     <<Transfer as Entity>::Rejection as Rejection>::CODES,
     <<Intent as Entity>::Rejection as Rejection>::CODES,
     <<TaskSchema as Entity>::Rejection as Rejection>::CODES,
+    <<PublishedBundle as Entity>::Rejection as Rejection>::CODES,
 ];
 
 fn pages() -> PathBuf {

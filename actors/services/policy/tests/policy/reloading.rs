@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use coppice_policy::{BundleError, Policy, Reloading, Source, Standing, Verdict};
+use coppice_policy::{BundleError, CedarPolicy, Policy, Reloading, Source, Standing, Verdict};
 
 use super::support::{denied, of_version, tool, verdict, write};
 
@@ -95,6 +95,27 @@ fn a_link_that_is_moved_brings_all_four_files_at_once() {
     fs::rename(place("next"), place("current")).unwrap();
     assert!(policy.refresh().unwrap());
     assert!(policy.stamp().starts_with("2@"));
+}
+
+#[test]
+fn publications_take_each_others_place_by_their_number_whenever_they_are_heard_of() {
+    let policy = Reloading::compiled_in().unwrap();
+    let question = tool("coder", "shell.exec");
+    let of = |source: Source| CedarPolicy::new(source).unwrap();
+    let compiled = policy.stamp();
+    assert!(policy.publish(2, of(with_tool("2"))));
+    assert_eq!(verdict(&policy, &question), Verdict::Allowed);
+    assert!(!policy.publish(1, of(of_version("1"))), "heard of late");
+    assert!(!policy.publish(2, of(of_version("other"))), "heard of twice");
+    assert!(policy.stamp().starts_with("2@"));
+    let reused = policy.check_version(of(of_version("2")).reference());
+    assert!(matches!(reused, Err(BundleError::VersionReused { .. })), "{reused:?}");
+
+    assert!(policy.publish(3, of(Source::compiled_in())), "back to the first");
+    assert_eq!((policy.stamp(), policy.publication()), (compiled, 3));
+    assert_eq!(verdict(&policy, &question), denied("tool_not_allowed"));
+    let known: Vec<_> = policy.known().iter().map(|known| known.standing).collect();
+    assert_eq!(known, [Standing::InForce, Standing::Superseded]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use coppice_api::money::{
 use coppice_api::{Code, codes};
 
 use crate::auth::Scope;
+use crate::openapi::older::alias;
 use crate::openapi::{Answer, Operation, Parameter, Place, Verb, faults, parameters, shape};
 
 const FAMILY: &str = "money";
@@ -144,3 +145,12 @@ pub(super) const LEDGER: Operation = Operation {
     faults: &[&[codes::READ_MODEL_BEHIND]],
     ..VIEW_ACCOUNT
 };
+
+pub(super) const OLDER_CREATE_INTENT: Operation =
+    alias("/money/intents", "older_create_intent", CREATE_INTENT);
+pub(super) const OLDER_VIEW_INTENT: Operation =
+    alias("/money/intents/{id}", "older_view_intent", VIEW_INTENT);
+pub(super) const OLDER_AUTHORIZE: Operation =
+    alias("/money/authorize", "older_authorize_intent", AUTHORIZE);
+pub(super) const OLDER_LEDGER: Operation =
+    alias("/ledger/{workflow_id}", "older_read_ledger", LEDGER);

@@ -3,6 +3,7 @@
 //! **Invariant:** a tenant sees what a bundle is called and never its lists, which name others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -11,10 +12,10 @@ use coppice_api::codes;
 use coppice_api::policy::{BundleStatus, BundleView};
 use coppice_policy::{Known, Standing};
 
-use super::Deciding;
+use super::{Deciding, publish};
 use crate::auth::{Principal, Scope};
 use crate::exchange::Exchange;
-use crate::openapi::{Answer, Operation, Verb, parameters, shape};
+use crate::openapi::{Answer, Operation, Verb, faults, parameters, shape};
 use crate::problem::Fault;
 use crate::routes::{Params, answer, param, unreadable_path};
 
@@ -37,9 +38,9 @@ pub(super) const IN_FORCE: Operation = Operation {
 pub(super) const OF_VERSION: Operation = Operation {
     path: "/v1/policy/bundles/{version}",
     name: "view_policy_bundle_version",
-    summary: "A policy bundle that is or was in force since the node started.",
+    summary: "A policy bundle that is or was in force since the node started, or that was published.",
     parameters: &[parameters::BUNDLE_VERSION],
-    faults: &[&[codes::POLICY_BUNDLE_NOT_FOUND]],
+    faults: &[faults::ASKING, &[codes::POLICY_BUNDLE_NOT_FOUND]],
     ..IN_FORCE
 };
 
@@ -73,15 +74,22 @@ async fn found(
     parts: &Parts,
     params: Params,
 ) -> Result<BundleView, Fault> {
-    let principal = state.app.admit(parts, exchange, Scope::PolicyRead).await?.principal;
+    let admitted = state.app.admit(parts, exchange, Scope::PolicyRead).await?;
+    let principal = admitted.principal;
     let params = params.map_err(|_| unreadable_path())?;
     let version = param(&params, "version");
     let known = state.policy.authority.known();
     let of_version = known.iter().find(|known| known.policy.reference().version == version);
-    match of_version {
-        Some(known) => Ok(shown(state, &principal, known)),
+    if let Some(known) = of_version {
+        return Ok(shown(state, &principal, known));
+    }
+    match publish::of_version(state, version, admitted.deadline).await? {
+        Some(policy) => {
+            let policy = Arc::new(policy);
+            Ok(shown(state, &principal, &Known { policy, standing: Standing::Superseded }))
+        }
         None => {
-            let detail = "no bundle of this version was in force since the node started";
+            let detail = "no bundle of this version was published, or in force since the start";
             Err(Fault::new(codes::POLICY_BUNDLE_NOT_FOUND, detail))
         }
     }

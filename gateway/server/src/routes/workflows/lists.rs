@@ -39,11 +39,22 @@ pub(super) async fn listed(
     parts: &Parts,
     exchange: &Exchange,
 ) -> Result<WorkflowList, Fault> {
+    listed_of(working, parts, exchange, WORKFLOWS).await
+}
+
+/// The same, of a read model that is shown where the query names none.
+pub(super) async fn listed_of(
+    working: &Working,
+    parts: &Parts,
+    exchange: &Exchange,
+    unless_said: &'static str,
+) -> Result<WorkflowList, Fault> {
     let Admitted { principal, deadline } =
         working.app.admit(parts, exchange, Scope::WorkflowsRead).await?;
     let query = Query::read(parts, ["active", "cursor", "limit"])?;
     let model = match query.text(0) {
-        None | Some("false") => WORKFLOWS,
+        None => unless_said,
+        Some("false") => WORKFLOWS,
         Some("true") => ACTIVE,
         Some(_) => {
             let detail = "the query parameter active is true or false";

@@ -7,6 +7,7 @@
 mod command;
 mod lists;
 mod look;
+mod older;
 mod progress;
 mod submit;
 mod tasks;
@@ -135,7 +136,7 @@ pub(super) fn routes() -> Routes<Working> {
         .on(&VIEW, look::workflow)
         .on(&CANCEL, command::cancel)
         .on(&DECIDE, command::decide);
-    tasks::routes(routes)
+    older::routes(tasks::routes(routes))
 }
 
 /// The routes of a workflow's progress, on a node whose journal can be read.

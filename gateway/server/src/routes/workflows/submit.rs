@@ -71,6 +71,14 @@ pub(super) struct Arrived<'a> {
     patience: Option<std::time::Duration>,
 }
 
+impl Arrived<'_> {
+    /// Waits for the end, whatever its client says.
+    pub(super) const fn waiting(mut self, patience: std::time::Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+}
+
 /// `POST /v1/workflows`
 pub(super) async fn workflow(State(working): State<Working>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
