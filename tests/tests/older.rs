@@ -134,6 +134,21 @@ async fn a_step_is_carried_out_by_itself_once_and_recorded_with_its_hashes() {
     assert_eq!(reply.status().as_u16(), 202);
     let body: Value = reply.json().await.unwrap();
     assert_eq!(body["status"], "waiting_approval");
+    // Funds are moved with a person's approval, also where nobody asks for one, and up to the ceiling.
+    for (id, amount, end) in [("4", "1.5", "completed"), ("5", "1000.5", "failed")] {
+        let send = json!({
+            "wallet_address": "0x1234567890abcdef", "to_address": "0xabc", "amount": amount,
+        });
+        let request = client.http().post(format!("{}/execute", sandbox.url()));
+        let request = request.bearer_auth(sandbox.key()).header("x-request-timeout-ms", "1000");
+        let reply = request.json(&step(id, "onchain_action", send)).send().await.unwrap();
+        let body: Value = reply.json().await.unwrap();
+        assert_eq!(body["status"], "waiting_approval", "{body}");
+        let task = body["task_id"].as_str().unwrap();
+        let yes = json!({"approved": true, "reason": "go on"});
+        assert_eq!(post(&client, &format!("/task/{task}/approve"), &yes).await.0, 200);
+        stands(&client, task, end).await;
+    }
     for (task, step) in [("t", "9"), ("u", "1")] {
         let reply = client.get_path(&format!("/execution/{task}/{step}")).await.unwrap();
         assert_eq!(reply.code(), Some("workflow_not_found"));

@@ -35,6 +35,10 @@ pub const PARALLEL_MAX: u32 = 1_000;
 /// workflow of thousands of steps leaves room for others.
 pub const PARALLEL_DEFAULT: u32 = 32;
 
+/// What a person must agree to whatever the plan says, as plugin and capability: it moves what can't
+/// be brought back.
+const ALWAYS_APPROVED: [(&str, &str); 1] = [("builtin", "onchain_action")];
+
 /// A graph of steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +203,22 @@ const fn backoff_max_default() -> u64 {
 
 const fn payment_ttl_default() -> u32 {
     3_600
+}
+
+impl Plan {
+    /// The plan as it is carried out: with an approval before each step that always needs one,
+    /// whether it is asked for or may be as a fallback.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        for step in &mut self.steps {
+            let is_meant = |(plugin, capability): &(&str, &str)| {
+                step.capability == *capability
+                    && (step.plugin == *plugin || step.fallback.as_deref() == Some(*plugin))
+            };
+            step.approval |= ALWAYS_APPROVED.iter().any(is_meant);
+        }
+        self
+    }
 }
 
 impl OnFailure {

@@ -53,7 +53,7 @@ fn submitted(submit: &Submit, context: &Context<'_>) -> Decided {
         budget: submit.budget.clone(),
         source: submit.source.clone(),
         planning: submit.planning.clone(),
-        plan: submit.plan.clone(),
+        plan: submit.plan.clone().guarded(),
         at: context.now,
     };
     let work = Work::new(&event);

@@ -26,6 +26,22 @@ fn given_steps_in_a_row_when_each_is_done_then_the_next_one_starts_with_its_outp
 }
 
 #[test]
+fn given_a_plan_that_moves_funds_without_approval_then_it_waits_for_one_all_the_same() {
+    let moving = |plugin: &str, fallback: Option<&str>| {
+        let mut moving = step("move", &[]);
+        (moving.plugin, moving.capability) = (plugin.to_owned(), "onchain_action".to_owned());
+        moving.fallback = fallback.map(str::to_owned);
+        Driver::submitted(plan([moving]))
+    };
+    let mut driver = moving("builtin", None);
+    assert_eq!((driver.calls(), driver.status("move")), (vec![], "waiting_approval"));
+    assert_eq!(moving("own", Some("builtin")).status("move"), "waiting_approval");
+    assert_eq!(moving("own", None).calls(), ["run move"], "another plugin's is its own");
+    driver.decide(Some("move"), true).unwrap();
+    assert_eq!(driver.calls(), ["run move"]);
+}
+
+#[test]
 fn given_branches_when_all_are_done_then_they_are_merged() {
     let merge = step("merge", &["x", "y", "z"]);
     let branches = ["x", "y", "z"].map(|id| step(id, &["split"]));

@@ -13,6 +13,9 @@ use crate::permission::{Action, Fact, PermitUnavailable, Question};
 /// The longest address, in bytes: twice what chains use.
 const ADDRESS_BYTES_MAX: usize = 128;
 
+/// The type of action that sending from a wallet is.
+const TRANSACTION: &str = "transaction";
+
 /// Why a step failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failed {
@@ -94,6 +97,7 @@ impl Builtin {
         }
         let key = input.metadata.idempotency_key.clone();
         let key = key.ok_or_else(|| invalid("what a repeat is known by is missing"))?;
+        self.may_send(input)?;
         let transfer = Transfer { from: from.to_owned(), to: to.to_owned(), amount, key };
         let receipt = self.wallets.send(&transfer).await?;
         let output = json!({
@@ -112,6 +116,29 @@ impl Builtin {
         let how = if self.wallets.is_simulated() { "Simulated: nothing was sent. " } else { "" };
         let result = format!("{how}{} {} from {from} to {to}.", amount.text(), asset.asset);
         Ok(OutputEnvelope::success(input, result).with_output(output))
+    }
+
+    /// Asks the policy about the very amount, whatever the steps before asked: it is the last word
+    /// before what can't be taken back. That a person agreed is the plan's to see to.
+    fn may_send(&self, input: &InputEnvelope) -> Result<(), Failed> {
+        let question = Question {
+            tenant: input.context.tenant_id.clone(),
+            workflow: input.task_id.clone(),
+            action: Action::RunAction,
+            resource: TRANSACTION.to_owned(),
+            context: facts(&input.input),
+        };
+        match self.permission.decide(&question) {
+            Ok(permit) if permit.allowed => Ok(()),
+            Ok(permit) => {
+                let error = format!("the transfer is not allowed: {}", permit.reason_code);
+                Err(Failed { code: codes::CONTENT_POLICY_VIOLATION, error })
+            }
+            Err(PermitUnavailable(why)) => {
+                let error = format!("policy can not say whether it may be sent: {why}");
+                Err(Failed { code: codes::DEPENDENCY_FAILED, error })
+            }
+        }
     }
 
     pub(super) fn policy_check(&self, input: &InputEnvelope) -> Done {
@@ -205,7 +232,14 @@ fn facts(input: &Value) -> BTreeMap<String, Fact> {
             None => Some(Asset::ETH),
         };
         let amount = asset.and_then(|asset| Amount::parse(text, asset).ok());
-        facts.extend(amount.map(|amount| ("amount_minor".to_owned(), Fact::Number(amount.minor))));
+        // All three: an amount is compared with a ceiling only where it is known of what it is.
+        facts.extend(amount.into_iter().flat_map(|Amount { minor, asset }| {
+            [
+                ("amount_minor".to_owned(), Fact::Number(minor)),
+                ("asset".to_owned(), Fact::Text(asset.asset.to_owned())),
+                ("scale".to_owned(), Fact::Number(asset.scale.into())),
+            ]
+        }));
     }
     facts
 }

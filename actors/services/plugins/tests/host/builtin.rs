@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coppice_plugin_sdk::Plugin;
 use coppice_plugins::builtin::Builtin;
 use coppice_plugins::builtin::wallet::{SAMPLE_WALLET, SimulatedWallets};
-use coppice_plugins::{Permission, Permit, PermitUnavailable, Question, Unasked};
+use coppice_plugins::{Fact, Permission, Permit, PermitUnavailable, Question, Unasked};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -146,6 +146,44 @@ impl Permission for Three {
     }
 }
 
+/// Allows up to one ETH, and has no answer about more than two or anything else.
+#[derive(Debug)]
+struct UpToOne;
+
+impl Permission for UpToOne {
+    fn decide(&self, question: &Question) -> Result<Permit, PermitUnavailable> {
+        let known = |name: &str| question.context.get(name).cloned();
+        match (known("amount_minor"), known("asset"), known("scale")) {
+            (Some(Fact::Number(minor)), Some(Fact::Text(asset)), Some(Fact::Number(9)))
+                if question.resource == "transaction"
+                    && asset == "ETH"
+                    && minor <= 2_000_000_000 =>
+            {
+                let allowed = minor <= 1_000_000_000;
+                let reason_code = "over_ceiling".to_owned();
+                Ok(Permit { allowed, requires_approval: true, reason_code, record: json!({}) })
+            }
+            _ => Err(PermitUnavailable("it is of no known asset".to_owned())),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sent_that_the_policy_does_not_allow_by_its_amount() {
+    let world = with(Arc::new(UpToOne)).await;
+    let transfer = |amount: &str| {
+        json!({
+            "wallet_address": "0x1234567890abcdef", "to_address": "0xabc", "amount": amount
+        })
+    };
+    let sent = done(&world, "onchain_action", transfer("1")).await;
+    assert_eq!(sent["amount_minor"], 1_000_000_000);
+    let over = code(&world, "onchain_action", transfer("1.000000001")).await;
+    assert_eq!(over, "content_policy_violation");
+    let unanswered = code(&world, "onchain_action", transfer("3")).await;
+    assert_eq!(unanswered, "plugin_transient", "nobody takes no answer for a yes");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_check_asks_the_policy_about_the_action() {
     let world = with(Arc::new(Three)).await;
@@ -159,7 +197,9 @@ async fn a_policy_check_asks_the_policy_about_the_action() {
     };
     let verified = done(&world, "policy_check", asked("read")).await;
     assert_eq!((&verified["status"], &verified["policy_id"]), (&json!("verified"), &json!("p-1")));
-    let context = json!({ "amount": "12.5", "amount_minor": 12_500_000_000_i64, "to": "0x1" });
+    let context = json!({
+        "amount": "12.5", "amount_minor": 12_500_000_000_i64, "asset": "ETH", "scale": 9, "to": "0x1"
+    });
     assert_eq!(verified["record"]["context"], context);
     let approval = done(&world, "policy_check", asked("transfer_funds")).await;
     assert_eq!(approval["status"], "approval_required");
