@@ -1,5 +1,6 @@
 //! The examples of the npm package, and what of people stands in them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,7 +21,7 @@ pub(crate) struct Example {
 
 /// Every example of every edition.
 pub(crate) fn all() -> Vec<Example> {
-    let home = fetched();
+    let home = fetched("examples");
     let mut examples = Vec::new();
     let mut editions: Vec<_> =
         std::fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -45,12 +46,54 @@ pub(crate) fn all() -> Vec<Example> {
     examples
 }
 
+/// What GitHub documents of the bodies of a type of event, on github.com.
+#[derive(Debug, Default)]
+pub(crate) struct Documented {
+    /// Its actions; none where its bodies have none, or senders make them up.
+    pub(crate) actions: BTreeSet<String>,
+    /// Members that some body of it must have.
+    pub(crate) required: BTreeSet<String>,
+}
+
+/// Every type of event of the package's schema, which has a definition for each type and action.
+pub(crate) fn documented() -> BTreeMap<String, Documented> {
+    let path = fetched("schemas").join("schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let definitions = schema["definitions"].as_object().unwrap();
+    let mut types = BTreeMap::<String, Documented>::new();
+    for (name, body) in definitions {
+        let Some((event, action)) = name.split_once('$') else { continue };
+        let of = types.entry(event.to_owned()).or_default();
+        require(body, definitions, &mut of.required);
+        if action != "event" {
+            of.actions.insert(action.to_owned());
+        }
+    }
+    types
+}
+
+fn require(
+    body: &Value,
+    definitions: &serde_json::Map<String, Value>,
+    required: &mut BTreeSet<String>,
+) {
+    if let Some(name) = body["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap();
+        return require(&definitions[name], definitions, required);
+    }
+    let named = body["required"].as_array().into_iter().flatten();
+    required.extend(named.map(|name| name.as_str().unwrap().to_owned()));
+    for part in body["allOf"].as_array().into_iter().flatten() {
+        require(part, definitions, required);
+    }
+}
+
 /// The package's directory. Where it can't be fetched the test fails and says why.
-fn fetched() -> PathBuf {
+fn fetched(what: &str) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/webhook-examples");
-    let output = Command::new(script).arg(env!("CARGO_TARGET_TMPDIR")).output().unwrap();
+    let output = Command::new(script).arg(env!("CARGO_TARGET_TMPDIR")).arg(what).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the examples could not be fetched: {said}");
+    assert!(output.status.success(), "the {what} could not be fetched: {said}");
     let path = String::from_utf8(output.stdout).unwrap();
     PathBuf::from(path.strip_suffix('\n').unwrap())
 }

@@ -108,6 +108,7 @@ pub(super) const TYPES: &[EventType] = &[
             "publicly_leaked",
             "reopened",
             "resolved",
+            "revoked",
             "unassigned",
             "validated",
         ],
@@ -132,7 +133,7 @@ pub(super) const TYPES: &[EventType] = &[
             ("scan_source", "/source"),
             ("secret_types", "/secret_types"),
         ]]),
-    EventType::new("security_advisory", &["published", "updated", "withdrawn"])
+    EventType::new("security_advisory", &["performed", "published", "updated", "withdrawn"])
         .about("advisory", "/security_advisory")
         .titled("/security_advisory/summary")
         .urgent(Priority::P1)
