@@ -225,6 +225,34 @@ fn given(source: &Source, reason: &str) -> Value {
 
 const BUNDLES: &str = "/v1/policy/bundles";
 
+/// While `source` is in force.
+async fn refuses_what_does_not_fit(client: &Client, operator: &Client, source: &Source) {
+    let mut broken = of_version("three");
+    broken.policies.push_str("permit (");
+    let mut reused = source.clone();
+    reused.data.push('\n');
+    let mut of_compiled = Source::compiled_in();
+    of_compiled.data.push('\n');
+    let mut large = of_version("large");
+    large.data.push_str(&"#".repeat(600_000));
+    for (source, reason, code) in [
+        (&broken, "r", "policy_bundle_invalid"),
+        (&reused, "r", "policy_bundle_version_reused"),
+        (&of_compiled, "r", "policy_bundle_version_reused"),
+        (&large, "r", "policy_bundle_too_large"),
+        (&of_version("four"), " ", "policy_bundle_reason_invalid"),
+    ] {
+        let told = refused(operator, BUNDLES, given(source, reason)).await;
+        assert_eq!(told, (422, code.to_owned()));
+    }
+    let reply = operator.post(BUNDLES, &given(&broken, "r"), None).await.unwrap();
+    let detail = reply.body["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("policies.cedar:"), "{detail}");
+    let given = given(source, "r");
+    let bare = client.post("/v1/entities/policy_bundle/platform/publish", &given, None).await;
+    assert_eq!(bare.unwrap().code(), Some("unknown_command"), "callers publish by the route");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_published_bundle_decides_what_comes_after_it_also_after_the_node_was_killed() {
     let mut sandbox = Sandbox::builder(binary()).start().await.unwrap();
@@ -256,30 +284,7 @@ async fn a_published_bundle_decides_what_comes_after_it_also_after_the_node_was_
     let again = asked(&operator, BUNDLES, two.clone()).await;
     assert_eq!((&again["number"], &again["changed"]), (&json!(1), &json!(false)));
 
-    let mut broken = of_version("three");
-    broken.policies.push_str("permit (");
-    let mut reused = source.clone();
-    reused.data.push('\n');
-    let mut of_compiled = Source::compiled_in();
-    of_compiled.data.push('\n');
-    let mut large = of_version("large");
-    large.data.push_str(&"#".repeat(600_000));
-    for (source, reason, code) in [
-        (&broken, "r", "policy_bundle_invalid"),
-        (&reused, "r", "policy_bundle_version_reused"),
-        (&of_compiled, "r", "policy_bundle_version_reused"),
-        (&large, "r", "policy_bundle_too_large"),
-        (&of_version("four"), " ", "policy_bundle_reason_invalid"),
-    ] {
-        let told = refused(&operator, BUNDLES, given(source, reason)).await;
-        assert_eq!(told, (422, code.to_owned()));
-    }
-    let reply = operator.post(BUNDLES, &given(&broken, "r"), None).await.unwrap();
-    let detail = reply.body["detail"].as_str().unwrap().to_owned();
-    assert!(detail.starts_with("policies.cedar:"), "{detail}");
-    let bare = client.post("/v1/entities/policy_bundle/platform/publish", &two, None).await;
-    assert_eq!(bare.unwrap().code(), Some("unknown_command"), "callers publish by the route");
-
+    refuses_what_does_not_fit(&client, &operator, &source).await;
     sandbox.kill().unwrap();
     sandbox.restart().await.unwrap();
     let (client, operator) = (client.at(sandbox.url()), operator.at(sandbox.url()));
