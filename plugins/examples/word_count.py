@@ -6,11 +6,16 @@ is asked, answers calls, and takes itself out of service on SIGTERM.
 
     COPPICE_URL=http://127.0.0.1:8080 COPPICE_OPERATOR_KEY=sk_live_... ./word_count.py
 
+With COPPICE_SIGNING_KEY set to what the node has as COPPICE_PLUGIN_SECRET__WORD_COUNT__SIGNING_KEY,
+it answers nobody but the node.
+
 It prints `word_count ready http://HOST:PORT` once it listens, and `word_count registered` once the
 node knows it.
 """
 
 import collections
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -28,6 +33,9 @@ ENVELOPE_VERSION = "1.0"
 
 # A text that is larger than this is no text to be counted in one call.
 BODY_BYTES_MAX = 1024 * 1024
+# How old a signed request may be: longer than clocks differ and requests travel, and short enough
+# that one that was seen on its way is soon of no use.
+SIGNATURE_AGE_S = 300
 # Answers that are kept for repeats, the oldest out first. A plugin that changes the world keeps them
 # on disk, and for as long as its caller may come again.
 ANSWERS_MAX = 1000
@@ -126,10 +134,30 @@ class Answers:
 ANSWERS = Answers()
 
 
+def is_signed(key, header, body, now):
+    """Whether `x-coppice-signature: t=SECONDS,v1=HEX` is that of SECONDS, a dot and the body's bytes
+    as they came, under the key, and not older than it may be."""
+    parts = dict(part.split("=", 1) for part in (header or "").split(",") if "=" in part)
+    seconds, given = parts.get("t", ""), parts.get("v1", "")
+    if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 12):
+        return False
+    expected = hmac.new(key, seconds.encode() + b"." + body, hashlib.sha256).hexdigest()
+    # In constant time, and before the age is looked at: a wrong one learns nothing of either.
+    is_good = hmac.compare_digest(expected.encode(), given.encode())
+    return is_good and abs(now - int(seconds)) <= SIGNATURE_AGE_S
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    key = os.environ.get("COPPICE_SIGNING_KEY", "").encode()
+
+    def is_from_the_node(self, body):
+        header = self.headers.get("x-coppice-signature")
+        return not self.key or is_signed(self.key, header, body, time.time())
 
     def do_GET(self):
+        if not self.is_from_the_node(b""):
+            return self.answer(401, {"error": "the signature is missing or not valid"})
         if self.path != "/health":
             return self.answer(404, {"error": "there is nothing here"})
         return self.answer(200, {"status": "healthy", "components": {"counter": "healthy"}})
@@ -141,8 +169,12 @@ class Handler(BaseHTTPRequestHandler):
         if length > BODY_BYTES_MAX:
             self.close_connection = True
             return self.answer(413, {"error": "the call is too large"})
+        body = self.rfile.read(length)
+        # Before anything is made of it.
+        if not self.is_from_the_node(body):
+            return self.answer(401, {"error": "the signature is missing or not valid"})
         try:
-            call = json.loads(self.rfile.read(length))
+            call = json.loads(body)
             task = call["task_id"]
         except (ValueError, KeyError, TypeError):
             return self.answer(400, {"error": "this is no input envelope"})

@@ -6,6 +6,8 @@
 mod example;
 #[path = "plugins/routes.rs"]
 mod routes;
+#[path = "plugins/signed.rs"]
+mod signed;
 
 // What the handler's own tests have: a node with plugins, and plugins that do what they are told.
 #[path = "../../actors/services/plugins/tests/host/impostor.rs"]

@@ -22,7 +22,9 @@ use coppice_persistence::{ClaimOutcome, Directory, ShardClaim, SqlStore, Store, 
 use coppice_plugins::builtin::Builtin;
 use coppice_plugins::builtin::wallet::SimulatedWallets;
 use coppice_plugins::fetch::Fetch;
-use coppice_plugins::{LoadError, PLUGIN, Parts, Permission, Plugins, RegistryBreakers};
+use coppice_plugins::{
+    LoadError, PLUGIN, Parts, Permission, PluginOptions, PluginSecrets, Plugins, RegistryBreakers,
+};
 use coppice_policy::{BundleError, Policy};
 use coppice_runtime::lease::LeaseKeeper;
 use coppice_runtime::supervisors::{ChildSpec, Outcome, RequestError};
@@ -213,12 +215,13 @@ fn effects(config: &EffectsConfig) -> Result<EffectPool, ComposeError> {
 
 /// The plugins that are a part of every node, and the way to the others.
 fn plugins(
-    config: &Config,
+    (config, secrets): (&Config, PluginSecrets),
     door: &Door,
     clock: &Arc<dyn Clock>,
     permission: Arc<dyn Permission>,
 ) -> Result<Plugins, ComposeError> {
     let options = plugin_options(&config.plugins, config.runtime.delivery_patience_ms);
+    let options = PluginOptions { secrets, ..options };
     let breakers = RegistryBreakers::new(door.clone(), Arc::clone(clock), options.clone());
     let hosts = config.plugins.fetch_hosts.iter().cloned();
     let fetch = Fetch::new(hosts, config.plugins.fetch_bytes_max);
@@ -323,6 +326,7 @@ impl Node {
     pub async fn start(
         config: &Config,
         platform: Option<&PlatformKeys>,
+        secrets: PluginSecrets,
         spans: Arc<dyn Spans>,
     ) -> Result<Self, ComposeError> {
         let policy = policy::open(&config.policy).map_err(ComposeError::Policy)?;
@@ -345,7 +349,7 @@ impl Node {
         let grace = Duration::from_millis(config.server.shutdown_grace_ms);
         let door = Door::new();
         let asked = Arc::new(ByPolicy(Arc::clone(&policy.authority) as Arc<dyn Policy>));
-        let plugins = plugins(config, &door, &clock, asked.clone())?;
+        let plugins = plugins((config, secrets), &door, &clock, asked.clone())?;
         let (treasury, payments) = treasury(config, &door, &clock, asked.clone())?;
         let templates = Templates::of(&config.plans).map_err(ComposeError::Plans)?;
         let planner = Planner::new(templates, asked);

@@ -18,33 +18,47 @@ use crate::world::{Setting, asking, until};
 const ID: &str = "word_count@1.0.0";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Process {
+pub(crate) struct Process {
     child: Child,
     said: Lines<BufReader<ChildStdout>>,
+    url: String,
 }
 
 impl Process {
     /// Starts the plugin, and waits until it listens.
     async fn start(node: &str) -> Self {
+        Self::start_with(node, OPERATOR, None).await
+    }
+
+    /// The same of another node's, with a key that requests are to be signed under.
+    pub(crate) async fn start_with(node: &str, operator: &str, signed: Option<&str>) -> Self {
         let script =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples/word_count.py");
         let mut child = Command::new("python3")
             .arg(script)
             .env("COPPICE_URL", node)
-            .env("COPPICE_OPERATOR_KEY", OPERATOR)
+            .env("COPPICE_OPERATOR_KEY", operator)
+            .env("COPPICE_SIGNING_KEY", signed.unwrap_or_default())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut process = Self { child, said };
-        process.says("word_count ready http://").await;
+        let mut process = Self { child, said, url: String::new() };
+        let line = process.says("word_count ready http://").await;
+        process.url = line.trim_start_matches("word_count ready ").to_owned();
         process
     }
 
-    async fn says(&mut self, beginning: &str) {
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) async fn says(&mut self, beginning: &str) -> String {
         let line = timeout(PATIENCE, self.said.next_line()).await.unwrap().unwrap().unwrap();
         assert!(line.starts_with(beginning), "{line}");
+        line
     }
 
     fn signal(&self, signal: Signal) {

@@ -28,6 +28,9 @@ pub(crate) enum CallFault {
     /// More than may be read.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// It holds a secret in clear, and would be recorded with it.
+    #[error("the answer holds the secret {0} that the plugin was given")]
+    TellsSecret(String),
     /// It breaks the contract.
     #[error(transparent)]
     Breach(Breach),
@@ -46,7 +49,7 @@ impl CallFault {
                 (TRANSIENT, Some(format!("HTTP_{status}")))
             }
             Self::Status(status) => (FAILED, Some(format!("HTTP_{status}"))),
-            Self::TooLarge(_) | Self::Breach(_) => (OUTPUT_INVALID, None),
+            Self::TooLarge(_) | Self::TellsSecret(_) | Self::Breach(_) => (OUTPUT_INVALID, None),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The effect handler that calls plugins.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,8 +17,10 @@ use crate::breakers::{Admission, Unadmitted};
 use crate::calls::Waited;
 use crate::catalog::{Offer, Seat};
 use crate::failure::{self, CallFailure, CallFault};
+use crate::http::Sent;
 use crate::permission::{Action, Fact, PermitUnavailable, Question};
 use crate::request::{CallRequest, CallResponse};
+use crate::secrets;
 use crate::service::Plugins;
 
 /// The name that effects carry.
@@ -91,6 +94,8 @@ impl PluginHost {
         checked.map_err(|breach| {
             refused(CallFailure::new(failure::INPUT_INVALID, breach.to_string()))
         })?;
+        let secrets = parts.options.secrets.of(offer.manifest());
+        let secrets = secrets.map_err(|fault| refused(unavailable(fault.to_string())))?;
         let policy = self.permitted(call, request, &offer).map_err(refused)?;
         let key = request.key(call);
         let patience = offer.timeout().min(parts.options.call_timeout);
@@ -101,10 +106,12 @@ impl PluginHost {
             Err(Unadmitted::Away(failure)) => return Err(CallFailure::NotNow(failure)),
         };
         self.0.record(&offer).await.map_err(CallFailure::NotNow)?;
-        let envelope = request.envelope(call, parts.clock.now());
+        let mut envelope = request.envelope(call, parts.clock.now());
+        envelope.context.secrets.clone_from(&secrets);
         let said = self.call(&offer, envelope, call, key, patience).await;
         drop(aboard);
-        let said = said.and_then(|output| bounded(output, parts.options.answer_bytes_max));
+        let bytes_max = parts.options.answer_bytes_max;
+        let said = said.and_then(|output| bounded(output, bytes_max, &secrets));
         self.tell_breaker(&offer, key, admission, is_well(&said)).await;
         let output = said.map_err(|fault| {
             let count = match fault {
@@ -181,8 +188,10 @@ impl PluginHost {
                 let bytes_max = parts.options.answer_bytes_max;
                 // Text, numbers and JSON always serialize.
                 let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
+                let signature = self.0.signature(offer, &bytes);
                 let asked = async move {
-                    let answer = http.execute(&endpoint, bytes, key, &trace, bytes_max).await?;
+                    let sent = Sent { envelope: bytes, key, trace: &trace, signature };
+                    let answer = http.execute(&endpoint, sent, bytes_max).await?;
                     contract.answer(&task, &answer).map_err(CallFault::Breach)
                 };
                 parts.calls.make(asked, patience).await
@@ -232,9 +241,16 @@ fn question(call: &EffectCall, request: &CallRequest, offer: &Offer) -> Question
 }
 
 /// Over HTTP it was cut off on the way; inside the process it is only known now.
-fn bounded(output: OutputEnvelope, bytes_max: usize) -> Result<OutputEnvelope, CallFault> {
-    match serde_json::to_vec(&output) {
-        Ok(bytes) if bytes.len() <= bytes_max => Ok(output),
+fn bounded(
+    output: OutputEnvelope,
+    bytes_max: usize,
+    secrets: &BTreeMap<String, String>,
+) -> Result<OutputEnvelope, CallFault> {
+    match serde_json::to_string(&output) {
+        Ok(text) if text.len() <= bytes_max => match secrets::told(&text, secrets) {
+            Some(name) => Err(CallFault::TellsSecret(name.to_owned())),
+            None => Ok(output),
+        },
         Ok(_) => Err(CallFault::TooLarge(bytes_max)),
         Err(error) => Err(CallFault::Breach(Breach::Envelope(error.to_string()))),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use coppice_plugin_sdk::HealthReport;
 use coppice_plugin_sdk::contract::Breach;
 use coppice_runtime::Trace;
-use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use uuid::Uuid;
 
 use crate::failure::CallFault;
@@ -20,6 +20,9 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
 
+/// The header that shows that a request is the node's.
+const SIGNATURE: &str = "x-coppice-signature";
+
 /// The largest health report, in bytes: a hundred components fit.
 const REPORT_BYTES_MAX: usize = 16 * 1024;
 
@@ -29,6 +32,15 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Calls plugins.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpCaller(Client);
+
+/// What goes out with a call.
+pub(crate) struct Sent<'a> {
+    pub(crate) envelope: Vec<u8>,
+    pub(crate) key: Uuid,
+    pub(crate) trace: &'a Trace,
+    /// Of the envelope, where the node has a key for the plugin.
+    pub(crate) signature: Option<String>,
+}
 
 /// Where a plugin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,9 +91,7 @@ impl HttpCaller {
     pub(crate) async fn execute(
         &self,
         endpoint: &Endpoint,
-        envelope: Vec<u8>,
-        key: Uuid,
-        trace: &Trace,
+        Sent { envelope, key, trace, signature }: Sent<'_>,
         bytes_max: usize,
     ) -> Result<Vec<u8>, CallFault> {
         let request = self
@@ -94,15 +104,28 @@ impl HttpCaller {
             Some(state) => request.header(TRACE_STATE, state.as_ref()),
             None => request,
         };
+        let request = signed(request, signature);
         answer(request.body(envelope).send().await, bytes_max).await
     }
 
     /// Asks how a plugin is.
-    pub(crate) async fn health(&self, endpoint: &Endpoint) -> Result<HealthReport, CallFault> {
-        let sent = self.0.get(endpoint.health.clone()).send().await;
+    pub(crate) async fn health(
+        &self,
+        endpoint: &Endpoint,
+        signature: Option<String>,
+    ) -> Result<HealthReport, CallFault> {
+        let request = signed(self.0.get(endpoint.health.clone()), signature);
+        let sent = request.send().await;
         let bytes = answer(sent, REPORT_BYTES_MAX).await?;
         let report = serde_json::from_slice(&bytes);
         report.map_err(|error| CallFault::Breach(Breach::Envelope(error.to_string())))
+    }
+}
+
+fn signed(request: RequestBuilder, signature: Option<String>) -> RequestBuilder {
+    match signature {
+        Some(signature) => request.header(SIGNATURE, signature),
+        None => request,
     }
 }
 

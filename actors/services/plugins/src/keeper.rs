@@ -151,8 +151,11 @@ impl Plugins {
             }
             Seat::Outside(endpoint) => {
                 let (http, endpoint) = (self.0.http.clone(), endpoint.clone());
-                let asked =
-                    async move { http.health(&endpoint).await.map_err(|fault| fault.to_string()) };
+                let signature = self.signature(offer, b"");
+                let asked = async move {
+                    let report = http.health(&endpoint, signature).await;
+                    report.map_err(|fault| fault.to_string())
+                };
                 self.0.calls.make(asked, patience).await
             }
         };

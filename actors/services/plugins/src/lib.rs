@@ -25,6 +25,7 @@ pub mod options;
 pub mod permission;
 mod registration;
 mod request;
+pub mod secrets;
 mod service;
 
 pub use breakers::{Admission, Breakers, RegistryBreakers, Standing, Unadmitted};
@@ -39,4 +40,5 @@ pub use registration::{
     DeregisterError, HealthError, RegisterError, Registered, Registration, Word,
 };
 pub use request::{CallRequest, CallResponse};
+pub use secrets::{PluginSecrets, SecretFault};
 pub use service::{LoadError, Parts, Plugins};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use coppice_domain::plugin::breaker;
 
+use crate::secrets::PluginSecrets;
+
 /// What is allowed to plugins that ask for no more: every scope that there is a meaning for.
 pub const SCOPES: [&str; 7] = [
     "context:read",
@@ -39,6 +41,8 @@ pub struct PluginOptions {
     pub patience: Duration,
     /// What plugins may need; `secrets:*` stands for every secret's name.
     pub scopes: Vec<String>,
+    /// What the names in their manifests stand for. Default none.
+    pub secrets: PluginSecrets,
 }
 
 impl Default for PluginOptions {
@@ -54,6 +58,7 @@ impl Default for PluginOptions {
             health_at_once: 8,
             patience: Duration::from_secs(5),
             scopes: SCOPES.map(str::to_owned).to_vec(),
+            secrets: PluginSecrets::default(),
         }
     }
 }

@@ -243,6 +243,12 @@ impl Plugins {
         }
     }
 
+    /// What shows a version that a request with this body is the node's, where it has a key.
+    pub(crate) fn signature(&self, offer: &Offer, body: &[u8]) -> Option<String> {
+        let seconds = self.0.clock.now().as_micros() / 1_000_000;
+        self.0.options.secrets.signature(&offer.manifest().name, seconds, body)
+    }
+
     fn is_own(&self, id: &str) -> bool {
         self.0.catalog.all().iter().any(|known| known.offer.id == id)
     }
@@ -291,6 +297,11 @@ pub(crate) fn checked(
     if let Some(scope) = refused {
         return Err(format!("the scope {scope:?} is not given to plugins on this node"));
     }
+    let names = &manifest.required_secret_names;
+    if let Some(name) = names.iter().find(|name| !options.allows(&format!("secrets:{name}"))) {
+        return Err(format!("the secret {name:?} is not given to plugins on this node"));
+    }
+    options.secrets.of(&manifest).map_err(|fault| fault.to_string())?;
     let contract = Contract::new(manifest).map_err(|error| error.to_string())?;
     let version = manifest::version(&contract.manifest().version);
     Ok((contract, version.ok_or("the version is none")?))

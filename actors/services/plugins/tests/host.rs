@@ -17,5 +17,7 @@ mod misbehaviour;
 mod policy;
 #[path = "host/registry.rs"]
 mod registry;
+#[path = "host/secrets.rs"]
+mod secrets;
 #[path = "host/world.rs"]
 mod world;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use coppice_plugins::PluginSecrets;
 use coppice_runtime::supervisors::{
     ChildSpec, Escalation, Outcome, RequestError, Shutdown, TaskContext,
 };
@@ -133,12 +134,15 @@ pub async fn serve_until(
     logging::start(config.log);
     let counters = Arc::new(SpanCounters::default());
     let (spans, sending) = spans(config, &counters)?;
+    let secrets = settings.plugin_secrets.iter();
+    let secrets = secrets.map(|(of, secret)| (of.clone(), secret.expose().to_owned()));
+    let secrets = PluginSecrets::new(secrets);
     let mut shutdown = pin!(shutdown);
     // On PostgreSQL a start may wait for another node's lease: it must be possible to stop it.
     let node = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        node = Node::start(config, settings.platform.as_ref(), Arc::clone(&spans)) => {
+        node = Node::start(config, settings.platform.as_ref(), secrets, Arc::clone(&spans)) => {
             node.map_err(ServeError::Compose)?
         }
     };

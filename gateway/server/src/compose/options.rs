@@ -78,5 +78,6 @@ pub(super) fn plugin_options(config: &PluginsConfig, patience_ms: u64) -> Plugin
         health_at_once: config.health_at_once,
         patience: Duration::from_millis(patience_ms),
         scopes: config.scopes.clone(),
+        ..PluginOptions::default()
     }
 }

@@ -4,9 +4,11 @@
 //! guessed at: `COPPICE_STORE__DATA=2026` is a directory, not a number. A list is written as in
 //! JSON: `COPPICE_SERVER__CORS__ORIGINS='["https://a.example", "https://b.example"]'`.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use coppice_plugins::secrets::{SIGNING_KEY, SIGNING_KEY_BYTES_MIN};
 use coppice_runtime::{PlatformKey, PlatformKeys};
 use figment::Figment;
 use figment::value::Value;
@@ -33,6 +35,9 @@ pub const JWT_SECRET: &str = "COPPICE_JWT_SECRET";
 pub const GITHUB_WEBHOOK_SECRET: &str = "COPPICE_GITHUB_WEBHOOK_SECRET";
 /// The webhooks' secret before the present one, until every webhook has been given the new one.
 pub const GITHUB_WEBHOOK_SECRET_PREVIOUS: &str = "COPPICE_GITHUB_WEBHOOK_SECRET_PREVIOUS";
+/// What the names in plugins' manifests stand for: `COPPICE_PLUGIN_SECRET__PLUGIN__NAME`. In no file
+/// and no flag.
+pub const PLUGIN_SECRET_PREFIX: &str = "COPPICE_PLUGIN_SECRET__";
 /// Every variable without `__` that the program reads.
 pub const VARIABLES: &[&str] = &[
     API_KEY,
@@ -66,6 +71,7 @@ pub(super) struct Read {
     pub(super) operator_key: Option<Secret>,
     github_webhook: Option<Secret>,
     github_webhook_previous: Option<Secret>,
+    pub(super) plugin_secrets: BTreeMap<String, Secret>,
     platform_key: Option<PlatformKey>,
     platform_key_previous: Option<PlatformKey>,
 }
@@ -122,6 +128,14 @@ pub(super) fn read(
             PLATFORM_KEY_PREVIOUS => {
                 read.platform_key_previous = Some(platform_key(name, value)?);
             }
+            _ if upper.starts_with(PLUGIN_SECRET_PREFIX) => {
+                let of = upper[PLUGIN_SECRET_PREFIX.len()..].to_owned();
+                let secret = plugin_secret(name, &of, value)?;
+                if read.plugin_secrets.insert(of, secret).is_some() {
+                    let (first, second) = (upper, name.to_owned());
+                    return Err(ConfigError::DoubledVariable { first, second });
+                }
+            }
             CONFIG => read.config_file = Some(PathBuf::from(value)),
             _ => {
                 let setting = setting(name, &upper[PREFIX.len()..], value, defaults)?;
@@ -140,6 +154,26 @@ fn webhook_secret(name: &str, value: &OsStr) -> Result<Secret, ConfigError> {
             name: name.to_owned(),
             expected: "at least 16 bytes, such as `openssl rand -hex 32` prints",
         });
+    }
+    Ok(Secret::new(text))
+}
+
+fn plugin_secret(name: &str, of: &str, value: &OsStr) -> Result<Secret, ConfigError> {
+    let text = unicode(name, value)?;
+    let invalid = |expected| ConfigError::InvalidVariable { name: name.to_owned(), expected };
+    match of.rsplit_once(SEPARATOR) {
+        Some((plugin, secret)) if !plugin.is_empty() && !secret.is_empty() => {
+            if secret == SIGNING_KEY && text.len() < SIGNING_KEY_BYTES_MIN {
+                return Err(invalid("at least 16 bytes, such as `openssl rand -hex 32` prints"));
+            }
+        }
+        _ => {
+            let why = "a plugin's secret is COPPICE_PLUGIN_SECRET__PLUGIN__NAME".to_owned();
+            return Err(ConfigError::UnknownVariable { name: name.to_owned(), why });
+        }
+    }
+    if text.is_empty() {
+        return Err(invalid("a secret, and not empty"));
     }
     Ok(Secret::new(text))
 }

@@ -11,6 +11,7 @@ mod limits;
 mod sections;
 mod treasury;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ use layers::Override;
 
 pub use environment::{
     API_KEY, BOOTSTRAP_KEY, CONFIG, GITHUB_WEBHOOK_SECRET, GITHUB_WEBHOOK_SECRET_PREVIOUS,
-    JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, TEST_PREFIX, VARIABLES,
+    JWT_SECRET, OPERATOR_KEY, PLATFORM_KEY, PLATFORM_KEY_PREVIOUS, PLUGIN_SECRET_PREFIX,
+    TEST_PREFIX, VARIABLES,
 };
 pub use ingress::{GithubIngressConfig, IngressConfig};
 pub use sections::{
@@ -83,6 +85,8 @@ pub struct Settings {
     pub operator_key: Option<Secret>,
     /// `COPPICE_GITHUB_WEBHOOK_SECRET` and the one before it, where they are set.
     pub github_webhook: Option<WebhookSecrets>,
+    /// What follows `COPPICE_PLUGIN_SECRET__` in a variable's name, and its value.
+    pub plugin_secrets: BTreeMap<String, Secret>,
     /// `COPPICE_PLATFORM_KEY` and the one before it, where they are set.
     pub platform: Option<PlatformKeys>,
 }
@@ -183,7 +187,16 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     limits::check(&config)?;
     let (bootstrap_key, jwt_secret) = (environment.bootstrap_key, environment.jwt_secret);
     let operator_key = environment.operator_key;
-    Ok(Settings { config, bootstrap_key, operator_key, jwt_secret, github_webhook, platform })
+    let plugin_secrets = environment.plugin_secrets;
+    Ok(Settings {
+        config,
+        bootstrap_key,
+        operator_key,
+        jwt_secret,
+        github_webhook,
+        plugin_secrets,
+        platform,
+    })
 }
 
 fn flags(flags: &Flags) -> impl Iterator<Item = Override> {

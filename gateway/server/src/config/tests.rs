@@ -173,6 +173,26 @@ fn every_list_of_the_defaults_is_one_of_texts() {
 }
 
 #[test]
+fn a_plugins_secrets_come_from_the_environment_only_and_are_never_printed() {
+    let of = |name: &str, value: &str| with_environment(&[(name, value)]);
+    let settings = of("COPPICE_PLUGIN_SECRET__WORD_COUNT__TOKEN", "hunter2").unwrap();
+    assert_eq!(settings.plugin_secrets["WORD_COUNT__TOKEN"].expose(), "hunter2");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    for (name, value, told) in [
+        ("COPPICE_PLUGIN_SECRET__TOKEN", "hunter2", "PLUGIN__NAME"),
+        ("COPPICE_PLUGIN_SECRET__A__", "hunter2", "PLUGIN__NAME"),
+        ("COPPICE_PLUGIN_SECRET__A__B", "", "not empty"),
+        ("COPPICE_PLUGIN_SECRET__A__SIGNING_KEY", "hunter2", "at least 16 bytes"),
+    ] {
+        let text = of(name, value).unwrap_err().to_string();
+        assert!(text.contains(name) && text.contains(told) && !text.contains("hunter2"), "{text}");
+    }
+    let twice = [("COPPICE_PLUGIN_SECRET__A__B", "x"), ("coppice_plugin_secret__a__b", "y")];
+    refused(with_environment(&twice), &["same key"]);
+    refused(with_file("[plugin_secret]\na = \"x\"\n"), &["plugin_secret"]);
+}
+
+#[test]
 fn variables_of_the_tests_are_left_alone() {
     assert!(with_environment(&[("COPPICE_TEST_SEED", "1"), ("COPPICE_TEST__X", "1")]).is_ok());
 }

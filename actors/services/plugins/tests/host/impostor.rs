@@ -44,6 +44,8 @@ pub(crate) enum Act {
     Failed(&'static str),
     /// With a part of what was asked for.
     Partial,
+    /// With the secrets that it was given.
+    TellSecrets,
 }
 
 /// A call as it came.
@@ -210,6 +212,10 @@ async fn answer(
             return Ok(true);
         }
         Act::Failed(code) => json!(OutputEnvelope::failed(call, code, "it went wrong")),
+        Act::TellSecrets => {
+            let told = format!("{:?}", call.context.secrets);
+            json!(OutputEnvelope { result: told, ..well(call) })
+        }
         Act::Partial => {
             json!(OutputEnvelope::partial(call, "Half.").with_output(json!({ "n": 1 })))
         }
