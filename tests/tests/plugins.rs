@@ -10,6 +10,8 @@ mod routes;
 mod signed;
 
 // What the handler's own tests have: a node with plugins, and plugins that do what they are told.
+#[path = "../../actors/services/plugins/tests/host/memory.rs"]
+mod backend;
 #[path = "../../actors/services/plugins/tests/host/impostor.rs"]
 #[expect(dead_code, reason = "shared with the handler's tests, which use all of it")]
 mod impostor;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coppice_core::{TenantId, Timestamp};
-use coppice_persistence::{ApiKeyRow, Directory};
+use coppice_persistence::ApiKeyRow;
 use coppice_plugin_sdk::Plugin;
 use coppice_plugins::Unasked;
 use coppice_plugins::builtin::Builtin;
@@ -53,7 +53,7 @@ impl Served {
             world.store.add_tenant(&tenant, "a tenant", &row).await.unwrap();
         }
         let config = config::load(&Sources::default()).unwrap().config;
-        let store = Arc::new(world.store.clone());
+        let store = Arc::clone(&world.store);
         let app = App {
             registry: world.node.registry(),
             auth: Auth::new(store, Arc::new(SystemClock), &config.auth),
@@ -193,7 +193,7 @@ async fn only_operators_register_and_only_whoever_may_sees_plugins() {
         let refused = served.refused(POWERLESS, Method::GET, path, None).await;
         assert_eq!(refused, "403 scope_missing", "{path}");
     }
-    assert_eq!(served.world.events(), 0);
+    assert_eq!(served.world.events().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,6 +49,10 @@ pub struct CallRequest {
     /// When it was asked for; now, where it isn't said.
     #[serde(default)]
     pub requested_at: Option<Timestamp>,
+    /// What ties together all that follows from one request; the trace of this try, where it isn't
+    /// said.
+    #[serde(default)]
+    pub correlation: Option<String>,
     /// The way by which the task came in.
     #[serde(default = "api")]
     pub channel: String,
@@ -102,6 +106,10 @@ impl CallRequest {
         self.idempotency_key.unwrap_or(call.idempotency_key)
     }
 
+    fn correlation(&self, call: &EffectCall) -> String {
+        self.correlation.clone().unwrap_or_else(|| call.trace.uuid().to_string())
+    }
+
     /// The envelope of a call.
     pub(crate) fn envelope(&self, call: &EffectCall, now: Timestamp) -> InputEnvelope {
         InputEnvelope {
@@ -119,7 +127,7 @@ impl CallRequest {
                 source_channel: self.channel.clone(),
                 priority: self.priority.clone(),
                 source_plugin: None,
-                correlation_id: call.trace.uuid().to_string(),
+                correlation_id: self.correlation(call),
                 timestamp: calendar::utc(self.requested_at.unwrap_or(now).as_micros()),
                 idempotency_key: Some(self.key(call).to_string()),
             },

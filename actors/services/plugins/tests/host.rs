@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "host/memory.rs"]
+mod backend;
 #[path = "host/breakers.rs"]
 mod breakers;
 #[path = "host/builtin.rs"]

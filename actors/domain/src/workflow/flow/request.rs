@@ -3,7 +3,7 @@
 //! A request is built in `evolve` from what is recorded, so a repeat sends the same bytes.
 
 use coppice_core::hash::Hasher;
-use coppice_core::{Effect, EffectId, EffectMode, Json};
+use coppice_core::{Effect, EffectId, EffectMode, Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::graph::index;
@@ -68,6 +68,10 @@ struct Run<'a> {
     fallback: Option<&'a str>,
     /// The same for every try of the step, also after a failure, so that a plugin knows a repeat.
     idempotency_key: String,
+    /// Of the workflow and not of the try, for a repeat has the same body to the last byte.
+    requested_at: Timestamp,
+    /// Likewise: a recovered effect has lost its trace.
+    correlation: &'a str,
 }
 
 #[derive(Serialize)]
@@ -134,6 +138,8 @@ pub(super) fn of(work: &Work, place: u32, call: Call) -> Effect {
                 user: about.source.by.as_deref(),
                 fallback: step.fallback.as_deref(),
                 idempotency_key: step_key(&about.workflow, place),
+                requested_at: about.at,
+                correlation: &about.workflow,
             };
             return effect(PLUGIN, &run, step.mode);
         }

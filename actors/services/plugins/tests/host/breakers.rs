@@ -41,7 +41,7 @@ async fn of_a_hundred_that_ask_at_once_one_is_the_probe() {
     let probe = answers.iter().position(Result::is_ok).unwrap();
     breakers.report(ID, calls[probe], *probes[0], true).await.unwrap();
     assert_eq!(world.breaker(ID).await, ("closed".to_owned(), 0));
-    let admitted = world.story("breaker").iter().filter(|of| of.contains("probe")).count();
+    let admitted = world.story("breaker").await.iter().filter(|of| of.contains("probe")).count();
     assert_eq!(admitted, 1);
 }
 
@@ -123,7 +123,7 @@ async fn failures_of_many_calls_at_once_are_all_counted() {
         .zip(admissions)
         .map(|(call, admission)| breakers.report(ID, *call, admission.unwrap(), false));
     assert!(join_all(reports).await.iter().all(Result::is_ok));
-    let story = world.story("breaker");
+    let story = world.story("breaker").await;
     assert_eq!(story, ["failed", "failed", "opened"].map(|name| format!("breaker.{name}.v1")));
     assert_eq!(breakers.standing(ID).unwrap().opened, 1);
 }

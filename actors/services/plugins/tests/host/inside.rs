@@ -93,16 +93,16 @@ fn setting(plugin: &Arc<Inside>) -> Setting {
 async fn a_plugin_of_the_node_is_offered_once_the_node_is_up() {
     let plugin = Inside::new("1.0.0");
     let world = World::start(setting(&plugin)).await;
-    assert_eq!(world.events(), 0, "a node that calls nothing writes nothing");
+    assert_eq!(world.events().await, 0, "a node that calls nothing writes nothing");
     let response = world.call(&asking("inside")).await.unwrap();
     assert_eq!(response.output, json!({ "n": 42 }));
     assert_eq!(plugin.initialized.load(Ordering::SeqCst), 1);
     let view = world.view("plugin", "inside@1.0.0").await;
     assert_eq!((&view["lifecycle"], &view["place"]), (&json!("active"), &json!("in_process")));
-    let before = world.events();
+    let before = world.events().await;
     let world = world.restart(setting(&plugin)).await;
     world.call(&asking("inside")).await.unwrap();
-    assert_eq!(world.events(), before, "what is known is not recorded again");
+    assert_eq!(world.events().await, before, "what is known is not recorded again");
     world.plugins.shutdown().await;
     assert!(plugin.shut_down.load(Ordering::SeqCst));
 }

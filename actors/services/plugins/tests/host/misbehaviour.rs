@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use coppice_plugin_sdk::{OutputStatus, codes};
+use coppice_runtime::{EffectCall, Trace};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::impostor::{Act, Impostor};
-use crate::world::{World, asking, manifest, until};
+use crate::world::{World, asking, effect, manifest, until};
 
 const ID: &str = "double@1.0.0";
 const COOLDOWN: Duration = Duration::from_secs(60);
@@ -133,7 +134,7 @@ async fn three_failures_open_the_breaker_and_a_probe_decides() {
     world.clock.advance(COOLDOWN);
     assert_eq!(world.call(&asking("double")).await.unwrap().output, json!({ "n": 42 }));
     assert_eq!(world.breaker(ID).await, ("closed".to_owned(), 0));
-    let story = world.story("breaker");
+    let story = world.story("breaker").await;
     let expected =
         ["failed", "failed", "opened", "probe_admitted", "opened", "probe_admitted", "closed"];
     assert_eq!(story, expected.map(|name| format!("breaker.{name}.v1")));
@@ -143,7 +144,7 @@ async fn three_failures_open_the_breaker_and_a_probe_decides() {
 async fn a_good_call_carries_all_that_it_should_and_writes_nothing() {
     let (world, impostor) = (World::empty().await, Impostor::start().await);
     world.serve(&manifest("double", "1.0.0"), &impostor.url).await;
-    let (before, key) = (world.events(), Uuid::now_v7());
+    let (before, key) = (world.events().await, Uuid::now_v7());
     let response = world.call_as(&asking("double"), key).await.unwrap();
     assert_eq!(response.status, OutputStatus::Success);
     assert_eq!((response.plugin.as_str(), response.result.as_str()), (ID, "Doubled."));
@@ -162,10 +163,30 @@ async fn a_good_call_carries_all_that_it_should_and_writes_nothing() {
     for _ in 0..10 {
         world.call(&asking("double")).await.unwrap();
     }
-    assert_eq!(world.events(), before, "a closed breaker is not written to");
+    assert_eq!(world.events().await, before, "a closed breaker is not written to");
     impostor.script([Act::Partial]);
     let response = world.effect(&asking("double")).await.unwrap();
     assert_eq!((&response["status"], &response["output"]["n"]), (&json!("partial"), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_has_the_same_key_and_body_at_another_time_and_in_another_trace() {
+    let (world, impostor) = (World::empty().await, Impostor::start().await);
+    world.serve(&manifest("double", "1.0.0"), &impostor.url).await;
+    let mut request = asking("double");
+    request["requested_at"] = json!(1_767_225_600_000_000_i64);
+    request["correlation"] = json!("workflow-1");
+    let call = effect(&request, Uuid::now_v7());
+    // What a node that was killed has lost of it, and when the next one makes it again.
+    let again = EffectCall { trace: Trace::root(Uuid::now_v7(), false), ..call.clone() };
+    for call in [&call, &again] {
+        world.host().carry_out(call).await.unwrap();
+        world.clock.advance(COOLDOWN);
+    }
+    let asked = impostor.asked();
+    assert_eq!(asked[0].key, asked[1].key);
+    assert_eq!(asked[0].envelope, asked[1].envelope);
+    assert_ne!(asked[0].trace, asked[1].trace, "the header is each try's own");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,7 +32,7 @@ async fn a_version_is_offered_once_it_was_found_healthy() {
     until("it was asked", || health().report.is_some()).await;
     assert_eq!(offered(&world, "double"), None);
     assert_eq!(world.view("plugin", "double@1.0.0").await["lifecycle"], "registered");
-    assert_eq!(world.story("breaker").len(), 0, "there is nothing yet to hold back");
+    assert_eq!(world.story("breaker").await.len(), 0, "there is nothing yet to hold back");
     impostor.feels(HealthReport::healthy().component("disk", Health::Degraded));
     until("it is offered", || offered(&world, "double").is_some()).await;
     let view = world.view("plugin", "double@1.0.0").await;
@@ -75,7 +75,7 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
         }
     }
     assert!(world.plugins.catalog().is_empty());
-    assert_eq!(world.events(), 0);
+    assert_eq!(world.events().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,9 +84,9 @@ async fn a_version_registers_at_every_start_and_never_changes() {
     let (here, there) = (Impostor::start().await, Impostor::start().await);
     let manifest = manifest("double", "1.0.0");
     world.serve(&manifest, &here.url).await;
-    let before = world.events();
+    let before = world.events().await;
     world.register(json!(manifest), &here.url).await.unwrap();
-    assert_eq!(world.events(), before);
+    assert_eq!(world.events().await, before);
     assert!(offered(&world, "double").is_some(), "it stays in service meanwhile");
 
     let changed = json!(manifest.clone().description("Trebles."));
@@ -104,7 +104,7 @@ async fn a_version_registers_at_every_start_and_never_changes() {
     world.call(&asking("double")).await.unwrap();
     assert_eq!(there.count(), 2, "also after a restart, and at once");
     let story = ["registered", "health_changed", "moved", "health_changed"];
-    assert_eq!(world.story("plugin"), story.map(|name| format!("plugin.{name}.v1")));
+    assert_eq!(world.story("plugin").await, story.map(|name| format!("plugin.{name}.v1")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,7 +169,7 @@ async fn a_version_may_be_taken_out_twice_and_come_back() {
     let again = ["registered", "health_changed"];
     let expected: Vec<_> =
         story.iter().chain(&again).map(|name| format!("plugin.{name}.v1")).collect();
-    assert_eq!(world.story("plugin"), expected);
+    assert_eq!(world.story("plugin").await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,11 +1,13 @@
-//! A node in process that has plugins.
+//! A node in process that has plugins, on whichever store `backend` is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_core::{CommandId, CorrelationId, EffectId, EntityId, EntityKind, StreamKey, TenantId};
+use coppice_core::{
+    CommandId, CorrelationId, EffectId, EntityId, EntityKind, StoredEvent, StreamKey, TenantId,
+};
 use coppice_domain::plugin::{Breaker, PluginVersion};
-use coppice_persistence::{ClaimOutcome, Leases, ShardClaim};
+use coppice_persistence::{ClaimOutcome, ShardClaim, Store};
 use coppice_plugin_sdk::{Manifest, Plugin};
 use coppice_plugins::{
     CallFailure, CallResponse, FailureDetail, Parts, Permission, PluginHost, PluginOptions,
@@ -14,13 +16,13 @@ use coppice_plugins::{
 use coppice_runtime::{
     Door, EffectCall, EffectError, EffectHandler, Node, NodeBuilder, RuntimeOptions, Trace,
 };
-use coppice_testkit::{MemoryStore, TestLease, VirtualClock};
+use coppice_testkit::{TestLease, VirtualClock, read_whole_journal};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) struct World {
-    pub(crate) store: MemoryStore,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: VirtualClock,
     pub(crate) node: Node,
     pub(crate) plugins: Plugins,
@@ -51,7 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SHARDS: u16 = 8;
 
 /// Claims all shards for a node that has no predecessor alive.
-async fn claim(store: &MemoryStore) -> TestLease {
+async fn claim(store: &dyn Store) -> TestLease {
     let owner = "node".to_owned();
     let claim = ShardClaim { owner, count: SHARDS, duration: None, succeed_own: true };
     match store.claim(&claim).await.unwrap() {
@@ -126,7 +128,7 @@ pub(crate) type Ended = (String, FailureDetail);
 impl World {
     pub(crate) async fn start(setting: Setting) -> Self {
         let clock = VirtualClock::default();
-        let store = MemoryStore::new(Arc::new(clock.clone()));
+        let store = crate::backend::fresh(&clock).await;
         Self::on(store, clock, setting).await
     }
 
@@ -135,10 +137,10 @@ impl World {
         Self::start(Setting::default()).await
     }
 
-    pub(crate) async fn on(store: MemoryStore, clock: VirtualClock, setting: Setting) -> Self {
-        let lease = Arc::new(claim(&store).await);
+    pub(crate) async fn on(store: Arc<dyn Store>, clock: VirtualClock, setting: Setting) -> Self {
+        let lease = Arc::new(claim(store.as_ref()).await);
         let builder = NodeBuilder::new(
-            Arc::new(store.clone()),
+            Arc::clone(&store),
             lease,
             Arc::new(clock.clone()),
             RuntimeOptions::default(),
@@ -158,7 +160,7 @@ impl World {
             in_process: inside,
         };
         let plugins = Plugins::new(parts).unwrap();
-        plugins.load(&store).await.unwrap();
+        plugins.load(store.as_ref()).await.unwrap();
         Self { store, clock, node, plugins }
     }
 
@@ -239,15 +241,18 @@ impl World {
         (view["phase"].as_str().unwrap().to_owned(), view["failures"].as_u64().unwrap())
     }
 
-    pub(crate) fn events(&self) -> usize {
-        self.store.look(<[_]>::len)
+    async fn journal(&self) -> Vec<StoredEvent> {
+        read_whole_journal(self.store.as_ref()).await.unwrap()
+    }
+
+    pub(crate) async fn events(&self) -> usize {
+        self.journal().await.len()
     }
 
     /// The types of all events of a kind, in order.
-    pub(crate) fn story(&self, kind: &str) -> Vec<String> {
-        self.store.look(|events| {
-            let of_kind = events.iter().filter(|event| event.key.kind().as_str() == kind);
-            of_kind.map(|event| event.record.body.event_type.to_string()).collect()
-        })
+    pub(crate) async fn story(&self, kind: &str) -> Vec<String> {
+        let events = self.journal().await;
+        let of_kind = events.iter().filter(|event| event.key.kind().as_str() == kind);
+        of_kind.map(|event| event.record.body.event_type.to_string()).collect()
     }
 }
