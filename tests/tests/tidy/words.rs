@@ -70,6 +70,10 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/tasks.rs", "polls for a condition"),
     ("tests/tests/older.rs", "polls for a condition"),
     ("tests/tests/plugins/signed.rs", "polls for a condition"),
+    (
+        "tests/tests/story/",
+        "polls for a condition; a late answer and a slice of time are what is tested",
+    ),
     ("tests/tests/hostile.rs", "a slow client is what is tested"),
     ("tests/tests/feed.rs", "the test has paused tokio's time"),
     ("tests/tests/tree.rs", "the test has paused tokio's time"),
