@@ -55,6 +55,7 @@ const EDGES: &[(&str, May)] = &[
             "coppice-treasury",
         ]),
     ),
+    ("coppice-load", May::Only(&[])),
     ("coppice-testkit", May::Anything),
     ("coppice-tests", May::Anything),
     ("coppice-bench", May::Anything),

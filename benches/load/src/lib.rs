@@ -1,0 +1,6 @@
+//! A load harness for any Coppice gateway.
+//!
+//! It is a client over HTTP with no back door: what it knows of a node it was told by the node's API.
+
+pub mod measured;
+pub mod record;
