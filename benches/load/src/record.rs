@@ -76,6 +76,8 @@ pub struct Entry {
     pub keyed: bool,
     /// Which entity, as the scenario numbers them; its id is `{prefix}-{key}`.
     pub key: u64,
+    /// Of a transfer: who is paid, numbered likewise; 0 elsewhere.
+    pub other: u64,
     /// How much was added or moved; 0 for a read.
     pub amount: i64,
     /// When it should have begun by the plan.

@@ -81,10 +81,7 @@ fn read(world: &mut World, parts: &Parts, id: &str) -> Answer {
         shown = (counter.sequence - 1, counter.value_before);
     }
     let state = json!({"value": shown.1});
-    json(
-        StatusCode::OK,
-        &json!({"kind": "counter", "id": id, "sequence": shown.0, "state": state}),
-    )
+    json(StatusCode::OK, &json!({"kind": "counter", "id": id, "sequence": shown.0, "state": state}))
 }
 
 fn events(world: &World, parts: &Parts, id: &str) -> Answer {
@@ -134,15 +131,15 @@ fn hash(id: &str, sequence: u64) -> String {
 fn list(world: &World, parts: &Parts) -> Answer {
     let after = asked(parts, "cursor").unwrap_or_default();
     let limit = limit(parts);
-    let behind = world.counters.range::<str, _>((
-        std::ops::Bound::Excluded(after),
-        std::ops::Bound::Unbounded,
-    ));
+    let behind = world
+        .counters
+        .range::<str, _>((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
     let there: Vec<(&String, &Counter)> =
         behind.filter(|(_, counter)| counter.sequence > 0).take(limit + 1).collect();
-    let page = there.iter().take(limit).map(|(id, counter)| {
-        json!({"kind": "counter", "id": id, "sequence": counter.sequence})
-    });
+    let page = there
+        .iter()
+        .take(limit)
+        .map(|(id, counter)| json!({"kind": "counter", "id": id, "sequence": counter.sequence}));
     let page: Vec<Value> = page.collect();
     let next = (there.len() > limit).then(|| page[limit - 1]["id"].clone());
     json(StatusCode::OK, &json!({"entities": page, "next_cursor": next}))
@@ -186,9 +183,9 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
 
 fn asked<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let pairs = parts.uri.query()?.split('&');
-    pairs.filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| {
-        (key == name).then_some(value)
-    })
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
 }
 
 fn limit(parts: &Parts) -> usize {

@@ -24,44 +24,44 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-pub use world::{Event, World};
+pub(crate) use world::World;
 
 /// What the stub does wrong. `0` and `None` are never.
 #[derive(Debug, Clone, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// No answer leaves before this moment.
-    pub stalled_until: Option<Instant>,
+    pub(crate) stalled_until: Option<Instant>,
     /// Every answer takes as long.
-    pub delay: Option<Duration>,
+    pub(crate) delay: Option<Duration>,
     /// Every nth command is done and its connection closed without an answer.
-    pub break_after_every: u64,
+    pub(crate) break_after_every: u64,
     /// Every nth command is not done and its connection closed without an answer.
-    pub break_before_every: u64,
+    pub(crate) break_before_every: u64,
     /// Every nth command is acknowledged and never recorded.
-    pub lose_every: u64,
+    pub(crate) lose_every: u64,
     /// Every nth command is recorded twice.
-    pub duplicate_every: u64,
+    pub(crate) duplicate_every: u64,
     /// Every nth command changes places with the one before it in the journal.
-    pub reorder_every: u64,
+    pub(crate) reorder_every: u64,
     /// With every nth command comes an event that nobody asked for.
-    pub invent_every: u64,
+    pub(crate) invent_every: u64,
     /// Every nth command leaves a gap in the sequence.
-    pub skip_every: u64,
+    pub(crate) skip_every: u64,
     /// Every nth command's idempotency key is not looked at, nor remembered.
-    pub forget_key_every: u64,
+    pub(crate) forget_key_every: u64,
     /// Every nth read shows a value that the events don't come to.
-    pub misread_every: u64,
+    pub(crate) misread_every: u64,
     /// Every nth read shows the state before the latest command.
-    pub stale_every: u64,
+    pub(crate) stale_every: u64,
     /// Every nth command is refused with 429, and nothing changes.
-    pub overload_every: u64,
+    pub(crate) overload_every: u64,
     /// Every nth command is done and answered 503 with the outcome `unknown`.
-    pub unknown_every: u64,
+    pub(crate) unknown_every: u64,
 }
 
 /// A running stub; its thread ends with it.
 #[derive(Debug)]
-pub struct Stub {
+pub(crate) struct Stub {
     address: SocketAddr,
     world: Arc<Mutex<World>>,
     stop: Option<oneshot::Sender<()>>,
@@ -70,13 +70,13 @@ pub struct Stub {
 
 impl Stub {
     /// The key that it takes; any other is answered with 401.
-    pub const KEY: &'static str = "sk_test_00112233445566778899aabbccddeeff";
+    pub(crate) const KEY: &'static str = "sk_test_00112233445566778899aabbccddeeff";
 
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(Faults::default())
     }
 
-    pub fn with(faults: Faults) -> Self {
+    pub(crate) fn with(faults: Faults) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -95,26 +95,26 @@ impl Stub {
         Self { address, world, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Changes what it does wrong from now on.
-    pub fn set(&self, change: impl FnOnce(&mut Faults)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.world().faults);
     }
 
     /// No answer leaves for as long.
-    pub fn stall(&self, time: Duration) {
+    pub(crate) fn stall(&self, time: Duration) {
         self.set(|faults| faults.stalled_until = Some(Instant::now() + time));
     }
 
     /// What it holds.
-    pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> std::sync::MutexGuard<'_, World> {
         self.world.lock().expect("the stub doesn't panic")
     }
 }

@@ -6,44 +6,44 @@ use super::Faults;
 
 /// One event as the journal shows it.
 #[derive(Debug, Clone)]
-pub struct Event {
-    pub position: u64,
-    pub id: String,
-    pub sequence: u64,
-    pub correlation: String,
-    pub n: i64,
+pub(crate) struct Event {
+    pub(crate) position: u64,
+    pub(crate) id: String,
+    pub(crate) sequence: u64,
+    pub(crate) correlation: String,
+    pub(crate) n: i64,
 }
 
 /// One counter.
 #[derive(Debug, Clone, Default)]
-pub struct Counter {
-    pub events: Vec<Event>,
-    pub sequence: u64,
-    pub value: i64,
-    pub value_before: i64,
+pub(crate) struct Counter {
+    pub(crate) events: Vec<Event>,
+    pub(crate) sequence: u64,
+    pub(crate) value: i64,
+    pub(crate) value_before: i64,
 }
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Added {
-    pub sequence: u64,
-    pub value: i64,
-    pub repeated: bool,
+pub(crate) struct Added {
+    pub(crate) sequence: u64,
+    pub(crate) value: i64,
+    pub(crate) repeated: bool,
 }
 
 /// All of it.
 #[derive(Debug)]
-pub struct World {
-    pub faults: Faults,
-    pub counters: BTreeMap<String, Counter>,
+pub(crate) struct World {
+    pub(crate) faults: Faults,
+    pub(crate) counters: BTreeMap<String, Counter>,
     answers: HashMap<(String, String), Added>,
-    pub commands: u64,
-    pub reads: u64,
+    pub(crate) commands: u64,
+    pub(crate) reads: u64,
     position: u64,
 }
 
 impl World {
-    pub fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults) -> Self {
         Self {
             faults,
             counters: BTreeMap::new(),
@@ -55,16 +55,16 @@ impl World {
     }
 
     /// Whether it is the turn of a fault that comes with every nth command.
-    pub fn strikes(&self, every: u64) -> bool {
+    pub(crate) fn strikes(&self, every: u64) -> bool {
         every > 0 && self.commands.is_multiple_of(every)
     }
 
-    pub fn misreads(&self, every: u64) -> bool {
+    pub(crate) fn misreads(&self, every: u64) -> bool {
         every > 0 && self.reads.is_multiple_of(every)
     }
 
     /// Does a command, and whatever is wrong with how it does it.
-    pub fn add(&mut self, id: &str, key: Option<&str>, correlation: &str, n: i64) -> Added {
+    pub(crate) fn add(&mut self, id: &str, key: Option<&str>, correlation: &str, n: i64) -> Added {
         let forgets = self.strikes(self.faults.forget_key_every);
         let known = key.filter(|_| !forgets).map(|key| (id.to_owned(), key.to_owned()));
         if let Some(added) = known.as_ref().and_then(|known| self.answers.get(known)) {
