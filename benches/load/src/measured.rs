@@ -15,7 +15,9 @@ pub fn histogram() -> Histogram<u64> {
 /// One for a single second: two digits, and as large as what it holds. A run has thousands.
 #[must_use]
 pub fn second_histogram() -> Histogram<u64> {
-    Histogram::new(2).expect("two digits are within the bounds")
+    let mut grows = Histogram::new(2).expect("two digits are within the bounds");
+    grows.auto(true);
+    grows
 }
 
 /// A stretch of the plan with one arrival rule.
