@@ -120,6 +120,7 @@ impl Tally {
     }
 
     /// Takes in what another thread measured.
+    #[expect(clippy::missing_panics_doc, reason = "all histograms of a tally have the same bounds")]
     pub fn merge(&mut self, other: Self) {
         let bounds = "all have the same bounds";
         for (cell, latencies) in other.cells {
