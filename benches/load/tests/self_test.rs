@@ -233,6 +233,9 @@ fn the_capacity_is_measured_first_and_rates_follow_from_it() {
     let expected = peak.per_s / 2.0;
     assert!((count as f64 - expected).abs() <= 1.5, "{count} of {expected}");
     let history = history(&finished);
+    let phase = &finished.measured.phases[last];
+    let planned = history.iter().filter(|one| (phase.from..phase.to).contains(&one.intended));
+    assert_eq!(planned.count() as u64, count, "the plan begins where the measuring has ended");
     let ops: std::collections::HashSet<u64> = history.iter().map(|entry| entry.op).collect();
     assert_eq!(ops.len(), history.len(), "two operations have one number");
 }
@@ -248,6 +251,10 @@ fn a_cut_on_the_way_is_felt_and_over_when_it_is_taken_back() {
     let hurt = |entry: &&Entry| matches!(entry.outcome, Outcome::Broken | Outcome::NotSent);
     let hurt: Vec<&Entry> = history.iter().filter(hurt).collect();
     assert!(hurt.len() > 20, "{}", hurt.len());
+    assert!(
+        hurt.iter().any(|one| !one.keyed)
+            && history.iter().all(|one| one.keyed || one.attempt == 0)
+    );
     // A moment of grace on both sides: the fault's times are taken around what it does.
     let grace = 50_000_000;
     assert!(hurt.iter().all(|one| one.done + grace > fault.from && one.sent < fault.to + grace));

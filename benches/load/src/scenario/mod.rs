@@ -464,3 +464,6 @@ impl Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
