@@ -158,6 +158,8 @@ pub struct Measured {
     pub faults: Vec<Fault>,
     /// Problem codes by how often they came.
     pub codes: BTreeMap<String, u64>,
+    /// Refusals for want of room, 429 and 503, that came without `Retry-After`.
+    pub without_retry_after: u64,
     /// What the ids of the run's entities begin with.
     pub prefix: String,
     /// What the target could do at most, where it was measured before the phases.

@@ -36,6 +36,8 @@ pub struct Tally {
     pub dropped: u64,
     /// Problem codes.
     pub codes: BTreeMap<String, u64>,
+    /// Refusals for want of room that did not say when to come again.
+    pub without_retry_after: u64,
     /// By phase: whether it counts.
     counts: Vec<bool>,
     in_flight: u64,
@@ -54,6 +56,7 @@ impl Tally {
             lag: histogram(),
             dropped: 0,
             codes: BTreeMap::new(),
+            without_retry_after: 0,
             counts,
             in_flight: 0,
             told: second_of(begun),
@@ -138,6 +141,7 @@ impl Tally {
         }
         self.lag.add(&other.lag).expect(bounds);
         self.dropped += other.dropped;
+        self.without_retry_after += other.without_retry_after;
         for (code, count) in other.codes {
             *self.codes.entry(code).or_default() += count;
         }

@@ -304,6 +304,7 @@ impl Ran {
             dropped: tally.dropped,
             faults: self.faults,
             codes: tally.codes,
+            without_retry_after: tally.without_retry_after,
             prefix: header.prefix,
             capacity: self.capacity,
             generator: Generator {

@@ -28,6 +28,10 @@ fn write(text: &mut String, finished: &Finished) -> std::fmt::Result {
     for (code, count) in &measured.codes {
         writeln!(text, "{count} times {code}")?;
     }
+    if measured.without_retry_after > 0 {
+        let count = measured.without_retry_after;
+        writeln!(text, "{count} refusals for want of room did not say when to come again")?;
+    }
     let lag = |quantile| time(measured.lag.value_at_quantile(quantile));
     writeln!(
         text,

@@ -17,6 +17,8 @@ pub(super) struct Reading {
     pub(super) repeated: bool,
     /// The problem's code.
     pub(super) code: Option<String>,
+    /// Of a refusal for want of room: whether it doesn't say when to come again.
+    pub(super) at_a_loss: bool,
     /// Of an intent: its id.
     pub(super) id: Option<String>,
     /// Of a flow: whether the next step makes sense.
@@ -85,6 +87,7 @@ impl Reading {
             value: 0,
             repeated: false,
             code: None,
+            at_a_loss: false,
             id: None,
             goes_on: false,
         }
@@ -161,6 +164,7 @@ fn refusal(operation: Operation, answer: &Answer) -> Reading {
         _ => Outcome::Unknown,
     };
     let mut reading = Reading::bare(outcome, answer.status);
+    reading.at_a_loss = outcome == Outcome::Overloaded && !answer.retry_after;
     reading.code = problem.code.map(Cow::into_owned);
     reading
 }
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
 
     fn answered(operation: Operation, status: u16, body: &'static str) -> Reading {
-        read(operation, &Ok(Answer { status, body: body.into() }))
+        read(operation, &Ok(Answer { status, retry_after: false, body: body.into() }))
     }
 
     #[test]
@@ -203,6 +207,16 @@ mod tests {
         assert_eq!(of(409, unknown), Outcome::Unknown);
         assert_eq!(of(302, ""), Outcome::Unknown);
         assert_eq!(answered(Operation::Add, 422, not_applied).code.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_room_must_say_when_to_come_again() {
+        let at_a_loss = |status, retry_after| {
+            let body = r#"{"code":"a","outcome":"not_applied"}"#.into();
+            read(Operation::Add, &Ok(Answer { status, retry_after, body })).at_a_loss
+        };
+        assert!(at_a_loss(429, false) && at_a_loss(503, false));
+        assert!(!at_a_loss(429, true) && !at_a_loss(422, false));
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn a_generator_that_was_held_up_shows_it_as_lag_and_in_every_corrected_latency()
 #[test]
 fn what_has_no_place_is_dropped_and_not_made_up_for() {
     let scenario = scenario("in_flight_max = 3", "{ kind = 'constant', rate = { per_s = 250 } }");
-    let tally = driven(&scenario, target(std::time::Duration::from_secs(1)), 1, 0);
+    let tally = driven(&scenario, target(std::time::Duration::from_secs(6)), 1, 0);
     assert_eq!(ended(&tally), BTreeMap::from([(Outcome::Acknowledged, 3)]));
     assert_eq!(tally.dropped, 97);
     assert_eq!(tally.seconds.iter().map(|one| one.dropped).sum::<u64>(), 97);

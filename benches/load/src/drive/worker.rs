@@ -235,7 +235,10 @@ impl Worker {
             value: reading.value,
             repeated: reading.repeated,
         };
-        self.tally.borrow_mut().tried(step.phase, &entry, reading.code.as_deref());
+        let mut tally = self.tally.borrow_mut();
+        tally.tried(step.phase, &entry, reading.code.as_deref());
+        tally.without_retry_after += u64::from(reading.at_a_loss);
+        drop(tally);
         self.recorder.borrow_mut().record(entry);
         reading
     }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -118,6 +118,8 @@ impl Call {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// Whether it says when to come again: `Retry-After`.
+    pub retry_after: bool,
     /// The body.
     pub body: Bytes,
 }
@@ -254,8 +256,9 @@ async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<B
         Err(_) => return Sent::Broke,
     };
     let status = response.status().as_u16();
+    let retry_after = response.headers().contains_key(RETRY_AFTER);
     match Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await {
-        Ok(body) => Sent::Answered(Answer { status, body: body.to_bytes() }),
+        Ok(body) => Sent::Answered(Answer { status, retry_after, body: body.to_bytes() }),
         Err(_) => Sent::Broke,
     }
 }
