@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use uuid::Uuid;
@@ -23,6 +24,11 @@ use crate::wire::{Clock, Target, TargetError};
 
 /// The share of a stretch of the capacity's measuring in which the target settles.
 const SETTLING: f64 = 0.25;
+
+/// Files of one connection: two ends in a proxy and one here, and one for a phase that still drains.
+const PER_CONNECTION: u64 = 4;
+/// Files that are open beside connections: those of the node, and of the run.
+const OTHER_FILES: u64 = 256;
 
 /// A run that could not be carried out.
 #[derive(Debug, Error)]
@@ -53,6 +59,14 @@ pub enum RunError {
         /// Why it failed.
         #[source]
         source: std::io::Error,
+    },
+    /// Fewer files may be open than the scenario has connections.
+    #[error("the run needs {needed} open files, and the system allows {allowed} (ulimit -n)")]
+    Files {
+        /// How many it needs.
+        needed: u64,
+        /// How many it may have.
+        allowed: u64,
     },
     /// Rates are shares of a capacity, and nothing was acknowledged while it was measured.
     #[error("nothing was acknowledged while the capacity was measured")]
@@ -131,6 +145,7 @@ pub fn run(
     options: &Options,
 ) -> Result<Finished, RunError> {
     std::fs::create_dir_all(&options.out).map_err(system("making the run's directory"))?;
+    make_room_for_files(&scenario)?;
     // Told before anything is started: a fault that can't be carried out.
     let due = schedule(&scenario, 0);
     let reached = starter.start(&scenario.server.environment)?;
@@ -169,6 +184,28 @@ pub fn run(
     let (history, tries) = recording.end()?;
     let measured = ran.measured(&scenario, &driver, header);
     Ok(Finished { scenario, measured, history, tries, reached })
+}
+
+/// Lets this process, and the server that it may start, have as many files open as the scenario has
+/// connections.
+fn make_room_for_files(scenario: &Scenario) -> Result<(), RunError> {
+    let of_phase = |phase: &Planned| match phase.arrivals {
+        Arrivals::Closed { sessions, .. } => sessions,
+        _ => scenario.connections_max,
+    };
+    let rising = scenario.capacity.iter().flat_map(|one| one.sessions.iter().copied());
+    let most = scenario.phases.iter().map(of_phase).chain(rising).max().unwrap_or_default();
+    let needed = u64::from(most) * PER_CONNECTION + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let allowed = limit.maximum.unwrap_or(needed);
+    let raised = Rlimit { current: Some(needed.min(allowed)), maximum: limit.maximum };
+    if allowed < needed || setrlimit(Resource::Nofile, raised).is_err() {
+        return Err(RunError::Files { needed, allowed });
+    }
+    Ok(())
 }
 
 /// Each stretch as two phases: one in which the target settles, and one that is looked at.

@@ -272,6 +272,15 @@ fn a_fault_that_the_target_can_not_have_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn more_connections_than_files_may_be_open_are_refused_before_anything_is_sent() {
+    let stub = Stub::start();
+    let many = "connections_max = 4000000000";
+    let error = tried(scenario(CONSTANT, 1.0, many), &stub).unwrap_err();
+    assert!(matches!(error, RunError::Files { .. }), "{error}");
+    assert_eq!(stub.world().commands, 0);
+}
+
+#[test]
 fn the_targets_own_figures_stand_in_its_seconds() {
     let stub = Stub::start();
     let (_out, finished) = ran(scenario(CONSTANT, 2.5, ""), &stub);
