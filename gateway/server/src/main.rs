@@ -313,10 +313,7 @@ fn main() -> ExitCode {
                 Err(error) => Err(fail(&error, FAILED)),
             }
         }),
-        Command::Load(arguments) => match commands::load(*arguments) {
-            Ok(verdict) => ExitCode::from(verdict.code()),
-            Err(error) => fail(&error, FAILED),
-        },
+        Command::Load(arguments) => load(*arguments),
         Command::Verify { options, archive } => run(&options.sources(None), async |settings| {
             commands::verify(settings, archive.as_deref()).await.map_err(|error| {
                 let found = matches!(error, VerifyError::Fault(_));
@@ -357,13 +354,24 @@ fn main() -> ExitCode {
                 Err(error) => of_policy(&error),
             }
         }
-        Command::Openapi => match commands::openapi() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, FAILED),
-        },
+        Command::Openapi => openapi(),
         Command::Fence { options } => run(&options.sources(None), async |settings| {
             commands::fence(settings).await.map_err(|error| fail(&error, FAILED))
         }),
+    }
+}
+
+fn load(arguments: LoadArguments) -> ExitCode {
+    match commands::load(arguments) {
+        Ok(verdict) => ExitCode::from(verdict.code()),
+        Err(error) => fail(&error, FAILED),
+    }
+}
+
+fn openapi() -> ExitCode {
+    match commands::openapi() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, FAILED),
     }
 }
 
