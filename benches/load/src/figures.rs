@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `lag_p50_ms` `lag_p99_ms` `lag_p99_9_ms` `lag_max_ms` | how far the generator was behind its plan |
 //! | `dropped` | operations that were never sent |
-//! | `goodput_of_peak` | acknowledged per second in the most loaded phase that counts, of the most over [`PEAK_SECONDS`] seconds outside of it |
+//! | `goodput_of_peak` | acknowledged per second in the most loaded phase that counts, of the capacity; where that wasn't measured, of the most over [`PEAK_SECONDS`] seconds outside of the phase |
 //! | `settle_ms` | from the end of that phase to the first whole second without failures and with the p99 of before it (see [`crate::recovery`]) |
 //! | `detect_ms_max` `recovery_ms_max` `p99_return_ms_max` | the longest of all faults; endless where one was not seen to recover |
 //! | `faults` `faults_failed` | how many were carried out, how many could not be |

@@ -12,6 +12,12 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are constants that fit")
 }
 
+/// One for a single second: two digits, and as large as what it holds. A run has thousands.
+#[must_use]
+pub fn second_histogram() -> Histogram<u64> {
+    Histogram::new(2).expect("two digits are within the bounds")
+}
+
 /// A stretch of the plan with one arrival rule.
 #[derive(Debug, Clone)]
 pub struct Phase {
@@ -58,12 +64,59 @@ pub struct Second {
     pub corrected: Histogram<u64>,
     /// Service times of the same.
     pub service: Histogram<u64>,
-    /// Most requests at once.
+    /// Operations that were to begin in it and had no place.
+    pub dropped: u64,
+    /// Most requests at once; over several threads, the sum of what each had at most.
     pub in_flight: u64,
     /// Behind the plan, in microseconds, of what was written in it.
     pub lag: Histogram<u64>,
     /// The server's resident memory in bytes and its counters by metric name, where they could be had.
     pub server: BTreeMap<String, f64>,
+}
+
+impl Second {
+    /// One in which nothing has happened.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            intended: 0,
+            started: 0,
+            ended: BTreeMap::new(),
+            corrected: second_histogram(),
+            service: second_histogram(),
+            dropped: 0,
+            in_flight: 0,
+            lag: second_histogram(),
+            server: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what another thread or generator had in the same second. Counts add.
+    pub fn merge(&mut self, other: &Self) {
+        self.intended += other.intended;
+        self.started += other.started;
+        self.dropped += other.dropped;
+        self.in_flight += other.in_flight;
+        for (outcome, count) in &other.ended {
+            *self.ended.entry(*outcome).or_default() += count;
+        }
+        let grows = "a histogram without a bound takes any";
+        self.corrected.add(&other.corrected).expect(grows);
+        self.service.add(&other.service).expect(grows);
+        self.lag.add(&other.lag).expect(grows);
+        for (name, value) in &other.server {
+            self.server.insert(name.clone(), *value);
+        }
+    }
+}
+
+impl Measured {
+    /// Whether the generator was the bottleneck, and not the target: what it measured then is of
+    /// itself. It was further behind its plan than the scenario allows.
+    #[must_use]
+    pub fn is_generator_limited(&self) -> bool {
+        self.lag.value_at_quantile(0.99) > self.generator.lag_p99_max_us
+    }
 }
 
 /// One fault as it was carried out.
@@ -100,4 +153,32 @@ pub struct Measured {
     pub faults: Vec<Fault>,
     /// Problem codes by how often they came.
     pub codes: BTreeMap<String, u64>,
+    /// What the ids of the run's entities begin with.
+    pub prefix: String,
+    /// What the target could do at most, where it was measured before the phases.
+    pub capacity: Option<Peak>,
+    /// What the generator itself took.
+    pub generator: Generator,
+}
+
+/// The best of several closed loops.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peak {
+    /// Acknowledged in a second.
+    pub per_s: f64,
+    /// With how many sessions.
+    pub sessions: u32,
+}
+
+/// What the generator took of the machine, and whether that was too much.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Generator {
+    /// Threads that sent.
+    pub threads: u32,
+    /// Processor time of the harness's whole process, in nanoseconds.
+    pub processor: Nanos,
+    /// From the first phase's begin to the last answer.
+    pub elapsed: Nanos,
+    /// The most that the lag may be at its 99th percentile, in microseconds.
+    pub lag_p99_max_us: u64,
 }

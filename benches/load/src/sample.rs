@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::measured::{Cell, Fault, Latencies, Measured, Phase, Second, histogram};
+use crate::measured::{Cell, Fault, Generator, Latencies, Measured, Phase, Second, histogram};
 use crate::record::{Nanos, Operation, Outcome};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -19,6 +19,7 @@ pub(crate) fn second(acknowledged: u64, broken: u64, latency_ms: u64) -> Second 
         ended: ended.into_iter().filter(|(_, count)| *count > 0).collect(),
         corrected: latencies.clone(),
         service: latencies,
+        dropped: 0,
         in_flight: 4,
         lag: histogram(),
         server: BTreeMap::new(),
@@ -58,5 +59,8 @@ pub(crate) fn measured(seconds: Vec<Second>) -> Measured {
         dropped: 0,
         faults: Vec::new(),
         codes: BTreeMap::new(),
+        prefix: "c".to_owned(),
+        capacity: None,
+        generator: Generator { lag_p99_max_us: 10_000, ..Generator::default() },
     }
 }

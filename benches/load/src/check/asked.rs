@@ -20,9 +20,6 @@ pub(super) enum Fate {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) operation: Operation,
-    /// The scenario's number of what it is about; of a decision, post or void, the number of the
-    /// operation that opened the intent.
-    pub(super) key: u64,
     pub(super) amount: i64,
     pub(super) fate: Fate,
 }
@@ -42,8 +39,8 @@ impl Asked {
                 outcome if outcome.may_have_happened() => Fate::Unknown,
                 _ => Fate::NotApplied,
             };
-            let Entry { op, operation, key, amount, .. } = entry;
-            let wanted = self.by_op.entry(op).or_insert(Wanted { operation, key, amount, fate });
+            let Entry { op, operation, amount, .. } = entry;
+            let wanted = self.by_op.entry(op).or_insert(Wanted { operation, amount, fate });
             wanted.fate = wanted.fate.max(fate);
         }
         (!entries.is_empty()).then_some(entries)

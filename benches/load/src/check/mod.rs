@@ -63,7 +63,7 @@ pub struct Options {
     /// Nobody else uses the run's counters: whatever else is in them behind the run's first event is
     /// invented. What was there before is the base either way.
     pub alone: bool,
-    /// How many generators there were: op numbers are theirs by remainder.
+    /// How many generators there were.
     pub generators: u64,
     /// How far their clocks may be apart.
     pub skew: Nanos,

@@ -23,7 +23,7 @@ use super::Options;
 use super::asked::{Asked, Fate, Wanted};
 use super::served::{Served, ServedError, all_events, all_ids};
 use super::verdict::{Check, Verdict, Violation};
-use crate::record::Operation;
+use crate::record::{Operation, STEPS};
 
 /// Between two looks at reservations whose time is over.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -207,17 +207,19 @@ impl Found {
         ];
         for (operation, told, holds) in steps {
             for (op, wanted) in asked.of(operation) {
-                let is_of_intent = asked.get(wanted.key).is_some_and(|opened| {
+                // The first step of the same operation of the plan.
+                let opener = op - op % STEPS;
+                let is_of_intent = asked.get(opener).is_some_and(|opened| {
                     opened.operation == Operation::Intent && opened.fate == Fate::Acknowledged
                 });
                 if wanted.fate != Fate::Acknowledged || !is_of_intent {
                     continue;
                 }
                 self.verdict.examined(Check::Lost, 1);
-                let ids = self.opened.get(&wanted.key).into_iter().flatten();
+                let ids = self.opened.get(&opener).into_iter().flatten();
                 let mut intents = ids.filter_map(|id| self.intents.get(id));
                 if !intents.any(holds) {
-                    let entity = format!("intent of operation {}", wanted.key);
+                    let entity = format!("intent of operation {opener}");
                     let is = "its stream doesn't say so".to_owned();
                     let (check, told) = (Check::Lost, told.to_owned());
                     self.verdict.violated(Violation { check, entity, op: Some(op), told, is });

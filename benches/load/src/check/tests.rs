@@ -28,6 +28,7 @@ fn entry(op: u64, operation: Operation, key: u64, amount: i64) -> Entry {
         operation,
         keyed: true,
         key,
+        other: 0,
         amount,
         intended: at,
         sent: at,

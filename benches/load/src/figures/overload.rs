@@ -23,7 +23,9 @@ pub(super) fn note(figures: &mut Figures, measured: &Measured) {
     };
     let rates: Vec<f64> = within(measured, loaded).map(|(_, second)| rate(second)).collect();
     let others = measured.phases.iter().filter(|phase| !std::ptr::eq(*phase, loaded));
-    let peak = others.filter_map(|phase| peak(measured, phase)).reduce(f64::max);
+    let capacity = measured.capacity.map(|peak| peak.per_s);
+    let peak = || others.filter_map(|phase| peak(measured, phase)).reduce(f64::max);
+    let peak = capacity.or_else(peak);
     let peak = peak.or_else(|| peak_of(&rates)).filter(|peak| *peak > 0.0);
     if let Some(peak) = peak.filter(|_| !rates.is_empty()) {
         let mean = rates.iter().sum::<f64>() / rates.len() as f64;

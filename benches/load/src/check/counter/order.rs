@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::Counter;
 use super::command::Try;
 use crate::check::verdict::Check;
-use crate::record::Nanos;
+use crate::record::{Nanos, generator_of};
 
 /// An operation with its place in the journal's order.
 #[derive(Debug, Clone, Copy)]
@@ -37,18 +37,17 @@ pub(super) fn check(counter: &mut Counter<'_>) {
     let placed = placed(counter);
     counter.verdict.examined(Check::Stale, placed.len() as u64);
     let generators = counter.options.generators.max(1);
+    let of = |placed: &Placed| generator_of(placed.op, generators);
     let mut wrong = Vec::new();
     if generators == 1 {
         wrong.extend(sweep(placed, 0));
     } else {
         for generator in 0..generators {
-            let own = placed.iter().filter(|placed| placed.op % generators == generator);
+            let own = placed.iter().filter(|placed| of(placed) == generator);
             wrong.extend(sweep(own.copied().collect(), 0));
         }
         let between = sweep(placed, counter.options.skew).into_iter();
-        wrong.extend(
-            between.filter(|wrong| wrong.earlier.op % generators != wrong.later.op % generators),
-        );
+        wrong.extend(between.filter(|wrong| of(&wrong.earlier) != of(&wrong.later)));
     }
     report(counter, Check::Stale, wrong);
     let (sessions, examined) = sessions(counter);

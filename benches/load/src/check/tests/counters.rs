@@ -213,16 +213,14 @@ async fn a_read_of_an_add_that_had_not_begun_is_stale() {
 
 #[tokio::test]
 async fn clocks_of_two_generators_may_differ_by_so_much() {
-    let (mut memory, mut entries) = good();
-    let adds = [(By::Other, 5), (OURS(1), 1), (OURS(0), 1), (OURS(3), 1), (OURS(5), 1)];
-    memory.counter("c-1", &adds);
-    (entries[0].sequence, entries[0].value) = (3, 7);
-    (entries[1].sequence, entries[1].value) = (2, 6);
-    let of = |generators, skew| Options { generators, skew, ..options() };
-    // 9 ms lie between the end of 0 and the beginning of 1.
-    for (generators, skew, stale) in [(2, 8_000_000, 1), (2, 10_000_000, 0), (1, 10_000_000, 1)] {
-        let verdict = judged_by(&of(generators, skew), &memory, &entries).await;
-        assert_eq!(verdict.count(Check::Stale), stale, "{generators} {skew}");
+    let mut memory = Memory::default();
+    // Operations 0 and 4 are of two generators, where there are two; 39 ms lie between them.
+    memory.counter("c-1", &[(OURS(4), 1), (OURS(0), 1)]);
+    let entries = [add(0, 2, 2), add(4, 1, 1)];
+    for (generators, skew_ms, stale) in [(2, 38, 1), (2, 40, 0), (1, 40, 1)] {
+        let options = Options { generators, skew: skew_ms * 1_000_000, ..options() };
+        let verdict = judged_by(&options, &memory, &entries).await;
+        assert_eq!(verdict.count(Check::Stale), stale, "{generators} {skew_ms}");
     }
 }
 

@@ -58,28 +58,28 @@ fn good() -> (Memory, Vec<Entry>) {
     entered(&mut memory, WORLD, OURS(0), [-500, 0, -500], "t");
     entered(&mut memory, FUNDING, OURS(0), [500, 0, 500], "t");
     memory.event("transfer", "t", OURS(0), "transfer.moved.v1", &json!({}));
-    created(&mut memory, OURS(1), 50, "i");
-    held(&mut memory, OURS(2), 50, "i", LATER);
-    entered(&mut memory, FUNDING, OURS(3), [-30, 50, 470], "i");
-    entered(&mut memory, PAYEE, OURS(3), [30, 50, 30], "i");
+    created(&mut memory, OURS(4), 50, "i");
+    held(&mut memory, OURS(5), 50, "i", LATER);
+    entered(&mut memory, FUNDING, OURS(6), [-30, 50, 470], "i");
+    entered(&mut memory, PAYEE, OURS(6), [30, 50, 30], "i");
     let drawn = json!({ "transfer": "i", "amount": "30", "held": "50", "spent": "30" });
-    memory.event("account", CAP, OURS(3), "account.drawn.v1", &drawn);
-    memory.event("transfer", "i", OURS(3), "transfer.posted.v1", &json!({}));
-    memory.event("intent", "i", OURS(3), "intent.posted.v1", &json!({ "amount": "30" }));
-    created(&mut memory, OURS(4), 9_999, "denied");
-    memory.event("intent", "denied", OURS(5), "intent.denied.v1", &json!({ "at": 1 }));
-    created(&mut memory, OURS(6), 20, "open");
-    held(&mut memory, OURS(7), 20, "open", LATER);
+    memory.event("account", CAP, OURS(6), "account.drawn.v1", &drawn);
+    memory.event("transfer", "i", OURS(6), "transfer.posted.v1", &json!({}));
+    memory.event("intent", "i", OURS(6), "intent.posted.v1", &json!({ "amount": "30" }));
+    created(&mut memory, OURS(8), 9_999, "denied");
+    memory.event("intent", "denied", OURS(9), "intent.denied.v1", &json!({ "at": 1 }));
+    created(&mut memory, OURS(12), 20, "open");
+    held(&mut memory, OURS(13), 20, "open", LATER);
     serve(&mut memory);
     let entries = vec![
         entry(0, Operation::Transfer, 1, 500),
-        entry(1, Operation::Intent, 1, 50),
-        entry(2, Operation::Authorize, 1, 0),
-        entry(3, Operation::Post, 1, 30),
-        entry(4, Operation::Intent, 4, 9_999),
-        entry(5, Operation::Authorize, 4, 0),
-        entry(6, Operation::Intent, 6, 20),
-        entry(7, Operation::Authorize, 6, 0),
+        entry(4, Operation::Intent, 1, 50),
+        entry(5, Operation::Authorize, 1, 0),
+        entry(6, Operation::Post, 1, 30),
+        entry(8, Operation::Intent, 4, 9_999),
+        entry(9, Operation::Authorize, 4, 0),
+        entry(12, Operation::Intent, 6, 20),
+        entry(13, Operation::Authorize, 6, 0),
     ];
     (memory, entries)
 }
@@ -116,7 +116,7 @@ async fn what_is_right_passes_and_every_check_has_looked() {
 #[tokio::test]
 async fn an_acknowledged_transfer_that_is_not_there_is_lost() {
     let more = |_: &mut Memory, entries: &mut Vec<Entry>| {
-        entries.push(entry(8, Operation::Transfer, 8, 5));
+        entries.push(entry(16, Operation::Transfer, 8, 5));
     };
     assert_eq!(spoilt(more).await, [Check::Lost]);
 }
@@ -235,8 +235,8 @@ async fn an_intent_is_decided_once_and_ends_once() {
 #[tokio::test]
 async fn an_answer_that_the_stream_does_not_bear_out_is_lost() {
     let voided = |_: &mut Memory, entries: &mut Vec<Entry>| {
-        entries.push(entry(9, Operation::Void, 6, 0));
+        // Operation 12 opened the intent.
+        entries.push(entry(14, Operation::Void, 6, 0));
     };
-    // Sorted by key: the void is of the intent that operation 6 opened.
     assert_eq!(spoilt(voided).await, [Check::Lost]);
 }

@@ -1,0 +1,223 @@
+//! One thread that sends: its operations, their tries, and what is put down about them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::{JoinError, JoinSet, LocalSet};
+
+use super::Driver;
+use super::answer::{Reading, read};
+use super::deeds::{Deed, STEPS};
+use crate::measuring::Tally;
+use crate::plan::{Session, Start};
+use crate::record::{Entry, Nanos, Operation, Outcome};
+use crate::recording::Recorder;
+use crate::wire::{Call, Slot};
+
+/// Before the first retry of a command whose outcome is unknown; doubled for each further one.
+const BACKOFF: Duration = Duration::from_millis(50);
+/// Longest pause between two tries.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// All of one thread. Nothing here is borrowed across a wait.
+struct Worker {
+    driver: Driver,
+    index: u32,
+    tally: RefCell<Tally>,
+    recorder: RefCell<Recorder>,
+    /// Places that are free; the one that was used last is taken first, so that few are kept warm.
+    free: RefCell<Vec<Slot>>,
+    places: Cell<u32>,
+    places_max: u32,
+}
+
+/// Runs one thread's part of the plan and returns once all of it has ended.
+pub(super) fn run(
+    driver: &Driver,
+    index: u32,
+    runtime: &Runtime,
+    due: Receiver<Vec<Start>>,
+    tally: Tally,
+    recorder: Recorder,
+) -> Tally {
+    let share = driver.in_flight_max / driver.threads;
+    let rest = u32::from(index < driver.in_flight_max % driver.threads);
+    let worker = Rc::new(Worker {
+        driver: driver.clone(),
+        index,
+        tally: RefCell::new(tally),
+        recorder: RefCell::new(recorder),
+        free: RefCell::new(Vec::new()),
+        places: Cell::new(0),
+        places_max: share + rest,
+    });
+    LocalSet::new().block_on(runtime, carry_out(&worker, due));
+    Rc::into_inner(worker).expect("all of its tasks have ended").tally.into_inner()
+}
+
+async fn carry_out(worker: &Rc<Worker>, mut due: Receiver<Vec<Start>>) {
+    let mut tasks = JoinSet::new();
+    while let Some(batch) = due.recv().await {
+        for start in batch {
+            begin(worker, start, &mut tasks);
+        }
+        while let Some(ended) = tasks.try_join_next() {
+            checked(ended);
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        checked(ended);
+    }
+}
+
+fn checked(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn begin(worker: &Rc<Worker>, start: Start, tasks: &mut JoinSet<()>) {
+    if let Some(session) = start.session {
+        let worker = Rc::clone(worker);
+        tasks.spawn_local(async move { worker.closed_loop(start, session).await });
+        return;
+    }
+    worker.tally.borrow_mut().comes_up(start.at);
+    let Some(slot) = worker.place() else {
+        worker.tally.borrow_mut().is_dropped(start.at);
+        return;
+    };
+    let worker = Rc::clone(worker);
+    tasks.spawn_local(async move {
+        let mut slot = slot;
+        worker.operation(&mut slot, start.number, start.phase, Some(start.at)).await;
+        worker.free.borrow_mut().push(slot);
+    });
+}
+
+/// One step of one operation, with all that its tries have in common.
+struct Step<'a> {
+    op: u64,
+    phase: usize,
+    deed: &'a Deed,
+    operation: Operation,
+    call: Call,
+}
+
+impl Worker {
+    fn place(&self) -> Option<Slot> {
+        if let Some(slot) = self.free.borrow_mut().pop() {
+            return Some(slot);
+        }
+        let place = self.places.get();
+        (place < self.places_max).then(|| {
+            self.places.set(place + 1);
+            Slot::new(place * self.driver.threads + self.index)
+        })
+    }
+
+    /// A session does one operation after the other. It takes its own place for as long as it lasts,
+    /// whatever is free: how many there are is what the phase is about.
+    async fn closed_loop(&self, start: Start, session: Session) {
+        let mut slot = Slot::new(session.index);
+        let mut number = start.number;
+        while self.driver.clock.now() < session.until {
+            self.operation(&mut slot, number, start.phase, None).await;
+            number += u64::from(session.of);
+            if session.think > 0 {
+                tokio::time::sleep(Duration::from_nanos(session.think)).await;
+            }
+        }
+    }
+
+    /// Carries an operation out, with all its steps; without a planned time it begins now.
+    async fn operation(&self, slot: &mut Slot, number: u64, phase: usize, at: Option<Nanos>) {
+        let now = self.driver.clock.now();
+        let mut intended = at.unwrap_or(now);
+        if at.is_none() {
+            self.tally.borrow_mut().comes_up(now);
+        }
+        self.tally.borrow_mut().begins(phase, intended, now);
+        let deeds = &self.driver.deeds;
+        let deed = deeds.of(number);
+        let mut intent = String::new();
+        for (place, operation) in (0..STEPS).zip(deed.steps()) {
+            let op = number * STEPS + place;
+            let call = deeds.call(&deed, *operation, op, &intent);
+            let step = Step { op, phase, deed: &deed, operation: *operation, call };
+            let reading = self.tries(slot, &step, intended).await;
+            if !reading.goes_on {
+                break;
+            }
+            intent = reading.id.unwrap_or(intent);
+            // What follows from an answer can't be planned before it.
+            intended = self.driver.clock.now();
+        }
+        self.tally.borrow_mut().is_over();
+    }
+
+    /// Tries until the outcome is known, as often as the scenario says, and once more where the
+    /// operation is one that is repeated on purpose.
+    async fn tries(&self, slot: &mut Slot, step: &Step<'_>, intended: Nanos) -> Reading {
+        let retries_max = self.driver.idempotency.retries_max;
+        let mut attempt = 0;
+        let mut may_have_happened = false;
+        let reading = loop {
+            let reading = self.try_once(slot, step, attempt, intended).await;
+            may_have_happened |= reading.outcome.may_have_happened();
+            let known = matches!(reading.outcome, Outcome::Acknowledged | Outcome::Refused)
+                || !may_have_happened;
+            if known || !step.deed.keyed || attempt == retries_max {
+                break reading;
+            }
+            let pause = BACKOFF * 2_u32.saturating_pow(u32::from(attempt));
+            tokio::time::sleep(pause.min(BACKOFF_MAX)).await;
+            attempt += 1;
+        };
+        if step.deed.repeats && reading.outcome == Outcome::Acknowledged {
+            let now = self.driver.clock.now();
+            self.try_once(slot, step, attempt + 1, now).await;
+        }
+        reading
+    }
+
+    async fn try_once(
+        &self,
+        slot: &mut Slot,
+        step: &Step<'_>,
+        attempt: u16,
+        intended: Nanos,
+    ) -> Reading {
+        let Driver { target, clock, timeout, .. } = &self.driver;
+        let deadline = clock.now() + timeout;
+        let tried = slot.ask(target, &step.call, *clock, deadline).await;
+        let done = clock.now();
+        let reading = read(step.operation, &tried.answer);
+        let entry = Entry {
+            op: step.op,
+            attempt,
+            session: slot.index,
+            operation: step.operation,
+            keyed: step.deed.keyed,
+            key: step.deed.key,
+            other: step.deed.other,
+            amount: step.deed.amount,
+            intended,
+            sent: tried.sent,
+            done,
+            outcome: reading.outcome,
+            status: reading.status,
+            sequence: reading.sequence,
+            value: reading.value,
+            repeated: reading.repeated,
+        };
+        self.tally.borrow_mut().tried(step.phase, &entry, reading.code.as_deref());
+        self.recorder.borrow_mut().record(entry);
+        reading
+    }
+}

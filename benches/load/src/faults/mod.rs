@@ -1,0 +1,130 @@
+//! Faults on the timeline: what befalls the target, and when.
+
+mod schedule;
+mod target;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+pub use schedule::{Due, schedule};
+pub use target::{DatabaseCommands, External, Reached, Starter, StarterError};
+
+use crate::measured::Fault;
+use crate::proxy::{Mode, Proxy};
+use crate::record::Nanos;
+use crate::scenario::FaultKind;
+use crate::wire::Clock;
+
+/// Why a scenario can't be run against a target, before anything is.
+#[derive(Debug, thiserror::Error)]
+#[error("the scenario has the fault `{fault}`, which needs {needs}")]
+pub struct FaultError {
+    /// The fault.
+    pub fault: &'static str,
+    /// What it needs.
+    pub needs: &'static str,
+}
+
+/// Looks whether every fault can be carried out.
+///
+/// # Errors
+///
+/// Names the first that can't.
+pub fn check(due: &[Due], starter: &dyn Starter) -> Result<(), FaultError> {
+    for one in due {
+        let (can, needs) = match one.kind {
+            FaultKind::Kill => {
+                (starter.can_restart(), "a server of the harness's own, or --pid and --restart")
+            }
+            FaultKind::Freeze => {
+                (starter.process_id().is_some(), "a server of the harness's own, or --pid")
+            }
+            FaultKind::PostgresStop => {
+                (starter.can_stop_database(), "--postgres-stop and --postgres-start")
+            }
+            FaultKind::Cut | FaultKind::Silence | FaultKind::Delay => (true, ""),
+        };
+        if !can {
+            return Err(FaultError { fault: one.kind.name(), needs });
+        }
+    }
+    Ok(())
+}
+
+/// Carries the faults out, each at its time, until all are over or the run is.
+///
+/// A fault that can't be carried out is put down as failed, and the next one comes. Whatever was
+/// done is taken back, also where the run ends first.
+pub fn carry_out(
+    due: &[Due],
+    starter: &mut dyn Starter,
+    proxy: Option<&Proxy>,
+    clock: Clock,
+    run_is_over: &Receiver<()>,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for one in due {
+        if !waited(one.at, clock, run_is_over) {
+            break;
+        }
+        let from = clock.now();
+        let struck = strike(one, starter, proxy);
+        // What is cut short by the end of the run is taken back at once.
+        let _over = struck.is_ok() && !waited(from + one.long, clock, run_is_over);
+        let ended = struck.and_then(|()| undo(one, starter, proxy));
+        faults.push(Fault {
+            name: one.kind.name().to_owned(),
+            from,
+            to: clock.now(),
+            failed: ended.err().map(|error| described(&error)),
+        });
+    }
+    faults
+}
+
+/// Waits for a moment. False where the run ended before it.
+fn waited(at: Nanos, clock: Clock, run_is_over: &Receiver<()>) -> bool {
+    let wait = Duration::from_nanos(at.saturating_sub(clock.now()));
+    matches!(run_is_over.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
+}
+
+fn strike(one: &Due, starter: &mut dyn Starter, proxy: Option<&Proxy>) -> Result<(), StarterError> {
+    match one.kind {
+        FaultKind::Kill => starter.kill(),
+        FaultKind::Freeze => target::stop(starter),
+        FaultKind::PostgresStop => starter.stop_database(),
+        FaultKind::Cut => set(proxy, Mode::Cut),
+        FaultKind::Silence => set(proxy, Mode::Silent),
+        FaultKind::Delay => set(proxy, Mode::Delayed(Duration::from_millis(one.delay_ms))),
+    }
+}
+
+fn undo(one: &Due, starter: &mut dyn Starter, proxy: Option<&Proxy>) -> Result<(), StarterError> {
+    match one.kind {
+        FaultKind::Kill => starter.restart(),
+        FaultKind::Freeze => target::go_on(starter),
+        FaultKind::PostgresStop => starter.start_database(),
+        FaultKind::Cut | FaultKind::Silence | FaultKind::Delay => set(proxy, Mode::Open),
+    }
+}
+
+fn set(proxy: Option<&Proxy>, mode: Mode) -> Result<(), StarterError> {
+    let proxy = proxy.ok_or(StarterError::Unable("there is no proxy on the way"))?;
+    proxy.set(mode);
+    Ok(())
+}
+
+/// An error with what is behind it, in a line.
+fn described(error: &StarterError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

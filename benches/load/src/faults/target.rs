@@ -1,0 +1,212 @@
+//! Who starts the target, and what can be done to it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use thiserror::Error;
+
+/// Something could not be done to the target.
+#[derive(Debug, Error)]
+pub enum StarterError {
+    /// The system refused.
+    #[error("{doing} failed")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A command that was given for it failed.
+    #[error("`{command}` ended with {status}")]
+    Command {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The server did not come up; what it said last.
+    #[error("the server did not come up: {0}")]
+    NotReady(String),
+    /// This target can't have that done to it.
+    #[error("{0}")]
+    Unable(&'static str),
+}
+
+/// A target that serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Where.
+    pub url: String,
+    /// With which key.
+    pub key: String,
+}
+
+/// Starts the target, or knows where it is. The binary has one for the server of its own.
+pub trait Starter: Send + std::fmt::Debug {
+    /// Brings it up, with settings as environment variables, and returns once it serves.
+    ///
+    /// # Errors
+    ///
+    /// Where it doesn't come up.
+    fn start(&mut self, environment: &BTreeMap<String, String>) -> Result<Reached, StarterError>;
+
+    /// Its process, where it is known.
+    fn process_id(&self) -> Option<u32>;
+
+    /// Whether it can be started again after its end.
+    fn can_restart(&self) -> bool;
+
+    /// Whether its database can be stopped and started.
+    fn can_stop_database(&self) -> bool;
+
+    /// Ends its process with SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// Where that can't be done.
+    fn kill(&mut self) -> Result<(), StarterError>;
+
+    /// Starts it again at the same address, on the same data, and returns once it serves.
+    ///
+    /// # Errors
+    ///
+    /// Where it doesn't come up.
+    fn restart(&mut self) -> Result<(), StarterError>;
+
+    /// Stops its database.
+    ///
+    /// # Errors
+    ///
+    /// Where that can't be done.
+    fn stop_database(&mut self) -> Result<(), StarterError>;
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    ///
+    /// Where that can't be done.
+    fn start_database(&mut self) -> Result<(), StarterError>;
+}
+
+/// Commands that stop a database and start it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseCommands {
+    /// Stops it.
+    pub stop: Option<String>,
+    /// Starts it, and returns once it can be used.
+    pub start: Option<String>,
+}
+
+impl DatabaseCommands {
+    /// Whether both are known.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.stop.is_some() && self.start.is_some()
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    ///
+    /// Where the command fails or there is none.
+    pub fn stop(&self) -> Result<(), StarterError> {
+        shell(self.stop.as_deref()).map(drop)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// Where the command fails or there is none.
+    pub fn start(&self) -> Result<(), StarterError> {
+        shell(self.start.as_deref()).map(drop)
+    }
+}
+
+/// A target that somebody else started.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// Where it is.
+    pub reached: Reached,
+    /// Its process, where it runs on this machine.
+    pub process_id: Option<u32>,
+    /// A command that starts it again, and returns once it serves, with its output closed. Where the
+    /// last line that it prints is a number, that is the new process.
+    pub restart: Option<String>,
+    /// Its database.
+    pub database: DatabaseCommands,
+}
+
+impl Starter for External {
+    fn start(&mut self, _: &BTreeMap<String, String>) -> Result<Reached, StarterError> {
+        Ok(self.reached.clone())
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        self.process_id
+    }
+
+    fn can_restart(&self) -> bool {
+        self.process_id.is_some() && self.restart.is_some()
+    }
+
+    fn can_stop_database(&self) -> bool {
+        self.database.is_known()
+    }
+
+    fn kill(&mut self) -> Result<(), StarterError> {
+        signal(self, Signal::KILL)?;
+        self.process_id = None;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), StarterError> {
+        let said = shell(self.restart.as_deref())?;
+        let last = said.trim_end().rsplit('\n').next();
+        self.process_id = last.and_then(|line| line.trim().parse().ok());
+        Ok(())
+    }
+
+    fn stop_database(&mut self) -> Result<(), StarterError> {
+        self.database.stop()
+    }
+
+    fn start_database(&mut self) -> Result<(), StarterError> {
+        self.database.start()
+    }
+}
+
+pub(super) fn stop(starter: &dyn Starter) -> Result<(), StarterError> {
+    signal(starter, Signal::STOP)
+}
+
+pub(super) fn go_on(starter: &dyn Starter) -> Result<(), StarterError> {
+    signal(starter, Signal::CONT)
+}
+
+fn signal(starter: &dyn Starter, signal: Signal) -> Result<(), StarterError> {
+    let id = starter.process_id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let id = id.ok_or(StarterError::Unable("its process is not known"))?;
+    kill_process(id, signal).map_err(|error| StarterError::System {
+        doing: "sending a signal to the server",
+        source: error.into(),
+    })
+}
+
+fn shell(command: Option<&str>) -> Result<String, StarterError> {
+    let command = command.ok_or(StarterError::Unable("there is no command for it"))?;
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| StarterError::System { doing: "starting a shell", source })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(StarterError::Command { command: command.to_owned(), status: output.status })
+    }
+}

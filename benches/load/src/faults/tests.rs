@@ -1,0 +1,138 @@
+//! Random faults keep their bounds and their seed; what can't be done is refused or put down.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+
+use super::*;
+use crate::scenario::{Scenario, ScenarioError};
+
+fn parsed(faults: &str) -> Result<Scenario, ScenarioError> {
+    let text = format!(
+        "name = 'a'\nabout = 'b'\nseed = 9\nkeys = {{ distribution = 'uniform', count = 1 }}\n\
+         phases = [{{ name = 'p', for_s = 100, arrivals = {{ kind = 'closed', sessions = 1 }} }}]\n\
+         mix = [{{ operation = 'read', weight = 1 }}]\n{faults}"
+    );
+    Scenario::parse("a", &text)
+}
+
+const RANDOM: &str = "random_faults = { count = 50, kinds = ['kill', 'freeze', 'cut'], from_s = 5, \
+                      to_s = 95, for_s = [0.1, 0.9] }";
+
+#[test]
+fn random_faults_are_of_one_seed_never_two_at_once_and_within_their_time() {
+    let scenario = parsed(RANDOM).unwrap();
+    let due = schedule(&scenario, 1_000);
+    assert_eq!(due, schedule(&scenario, 1_000));
+    assert_eq!(due.len(), 50);
+    assert!(due.windows(2).all(|two| two[0].at + two[0].long <= two[1].at));
+    let second = 1_000_000_000;
+    assert!(due.iter().all(|one| one.at >= 5 * second && one.at + one.long <= 95 * second + 1_000));
+    assert!(due.iter().all(|one| (second / 10..=second * 9 / 10).contains(&one.long)));
+    for kind in [FaultKind::Kill, FaultKind::Freeze, FaultKind::Cut] {
+        assert!(due.iter().any(|one| one.kind == kind), "{kind:?}");
+    }
+    let other = Scenario { seed: 10, ..scenario };
+    assert_ne!(due, schedule(&other, 1_000));
+}
+
+#[test]
+fn faults_that_leave_no_time_between_them_are_refused() {
+    let Err(ScenarioError::Value { key, .. }) = parsed(&RANDOM.replace("0.9]", "0.91]")) else {
+        panic!("it was taken");
+    };
+    assert_eq!(key, "random_faults.for_s");
+}
+
+/// A target that notes what is done to it.
+#[derive(Debug, Default)]
+struct Noted {
+    done: Vec<&'static str>,
+    is_stubborn: bool,
+}
+
+impl Starter for Noted {
+    fn start(&mut self, _: &BTreeMap<String, String>) -> Result<Reached, StarterError> {
+        Ok(Reached { url: String::new(), key: String::new() })
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        None
+    }
+
+    fn can_restart(&self) -> bool {
+        true
+    }
+
+    fn can_stop_database(&self) -> bool {
+        false
+    }
+
+    fn kill(&mut self) -> Result<(), StarterError> {
+        self.done.push("kill");
+        if self.is_stubborn { Err(StarterError::Unable("it is stubborn")) } else { Ok(()) }
+    }
+
+    fn restart(&mut self) -> Result<(), StarterError> {
+        self.done.push("restart");
+        Ok(())
+    }
+
+    fn stop_database(&mut self) -> Result<(), StarterError> {
+        Err(StarterError::Unable("there is none"))
+    }
+
+    fn start_database(&mut self) -> Result<(), StarterError> {
+        Err(StarterError::Unable("there is none"))
+    }
+}
+
+fn due(kind: FaultKind, at: Nanos, long: Nanos) -> Due {
+    Due { kind, at, long, delay_ms: 0 }
+}
+
+const MS: Nanos = 1_000_000;
+
+#[test]
+fn what_the_target_can_not_have_done_to_it_is_refused_beforehand() {
+    let noted = Noted::default();
+    assert!(check(&[due(FaultKind::Kill, 0, 0), due(FaultKind::Cut, 0, 0)], &noted).is_ok());
+    for kind in [FaultKind::Freeze, FaultKind::PostgresStop] {
+        let error = check(&[due(kind, 0, 0)], &noted).unwrap_err();
+        assert_eq!(error.fault, kind.name());
+    }
+}
+
+#[test]
+fn faults_come_in_their_time_and_are_taken_back() {
+    let (_going, over) = channel();
+    let mut noted = Noted::default();
+    let clock = Clock::begin();
+    let two = [due(FaultKind::Kill, 20 * MS, 30 * MS), due(FaultKind::Kill, 90 * MS, 0)];
+    let faults = carry_out(&two, &mut noted, None, clock, &over);
+    assert_eq!(noted.done, ["kill", "restart", "kill", "restart"]);
+    assert!(faults[0].from >= 20 * MS && faults[0].to >= faults[0].from + 30 * MS);
+    assert!(faults[1].from >= 90 * MS);
+    assert!(faults.iter().all(|fault| fault.failed.is_none()));
+}
+
+#[test]
+fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_once() {
+    let (going, over) = channel();
+    let mut noted = Noted { is_stubborn: true, ..Noted::default() };
+    let clock = Clock::begin();
+    let faults = carry_out(&[due(FaultKind::Kill, 0, 0)], &mut noted, None, clock, &over);
+    assert_eq!(faults[0].failed.as_deref(), Some("it is stubborn"));
+    assert_eq!(noted.done, ["kill"]);
+    let mut noted = Noted::default();
+    let long = 3_600_000 * MS;
+    let ends = std::thread::spawn(move || drop(going));
+    let two = [due(FaultKind::Kill, 0, long), due(FaultKind::Kill, long, 0)];
+    carry_out(&two, &mut noted, None, Clock::begin(), &over);
+    ends.join().unwrap();
+    assert!(
+        noted.done.len() <= 2
+            && noted.done.iter().filter(|one| **one == "kill").count()
+                == noted.done.iter().filter(|one| **one == "restart").count()
+    );
+    assert!(clock.now() < long);
+}

@@ -1,0 +1,245 @@
+//! What one thread of the generator measures, without a lock: each has its own, and they are put
+//! together at the end.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
+
+use hdrhistogram::Histogram;
+
+use crate::measured::{Cell, Latencies, Second, histogram};
+use crate::record::{Entry, Nanos, Outcome};
+
+const NANOS_PER_S: Nanos = 1_000_000_000;
+const NANOS_PER_US: Nanos = 1_000;
+
+/// A second that is over, as one thread saw it: for whoever looks on.
+#[derive(Debug, Clone)]
+pub struct Tick {
+    /// Which, since the run began.
+    pub second: usize,
+    /// What happened in it.
+    pub seen: Second,
+}
+
+/// All that one thread has measured.
+#[derive(Debug)]
+pub struct Tally {
+    /// By phase, operation and outcome.
+    pub cells: BTreeMap<Cell, Latencies>,
+    /// By second since the run began.
+    pub seconds: Vec<Second>,
+    /// Behind the plan, of what counts.
+    pub lag: Histogram<u64>,
+    /// Had no place.
+    pub dropped: u64,
+    /// Problem codes.
+    pub codes: BTreeMap<String, u64>,
+    /// By phase: whether it counts.
+    counts: Vec<bool>,
+    in_flight: u64,
+    told: usize,
+    onlooker: Option<SyncSender<Tick>>,
+}
+
+impl Tally {
+    /// An empty one; `counts` says of each phase whether it counts.
+    #[must_use]
+    pub fn new(counts: Vec<bool>, onlooker: Option<SyncSender<Tick>>) -> Self {
+        Self {
+            cells: BTreeMap::new(),
+            seconds: Vec::new(),
+            lag: histogram(),
+            dropped: 0,
+            codes: BTreeMap::new(),
+            counts,
+            in_flight: 0,
+            told: 0,
+            onlooker,
+        }
+    }
+
+    /// An operation of the plan comes up.
+    pub fn comes_up(&mut self, intended: Nanos) {
+        self.second(intended).intended += 1;
+    }
+
+    /// There was no place for it.
+    pub fn is_dropped(&mut self, intended: Nanos) {
+        self.dropped += 1;
+        self.second(intended).dropped += 1;
+    }
+
+    /// An operation begins, late or not.
+    pub fn begins(&mut self, phase: usize, intended: Nanos, now: Nanos) {
+        let lag_us = now.saturating_sub(intended) / NANOS_PER_US;
+        if self.counts.get(phase).copied().unwrap_or_default() {
+            self.lag.saturating_record(lag_us);
+        }
+        self.in_flight += 1;
+        let in_flight = self.in_flight;
+        let second = self.second(now);
+        second.lag.saturating_record(lag_us);
+        second.in_flight = second.in_flight.max(in_flight);
+    }
+
+    /// An operation is over, with all its tries.
+    pub const fn is_over(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// A try has ended.
+    pub fn tried(&mut self, phase: usize, entry: &Entry, code: Option<&str>) {
+        let corrected = entry.done.saturating_sub(entry.intended) / NANOS_PER_US;
+        let service = entry.done.saturating_sub(entry.sent) / NANOS_PER_US;
+        let cell = Cell { phase, operation: entry.operation, outcome: entry.outcome };
+        let latencies = self
+            .cells
+            .entry(cell)
+            .or_insert_with(|| Latencies { corrected: histogram(), service: histogram() });
+        latencies.corrected.saturating_record(corrected);
+        latencies.service.saturating_record(service);
+        if let Some(code) = code {
+            match self.codes.get_mut(code) {
+                Some(count) => *count += 1,
+                None => drop(self.codes.insert(code.to_owned(), 1)),
+            }
+        }
+        if entry.outcome != Outcome::NotSent {
+            self.second(entry.sent).started += 1;
+        }
+        let second = self.second(entry.done);
+        *second.ended.entry(entry.outcome).or_default() += 1;
+        if entry.outcome == Outcome::Acknowledged {
+            second.corrected.saturating_record(corrected);
+            second.service.saturating_record(service);
+        }
+        self.tell(entry.done);
+    }
+
+    /// Takes in what another thread measured.
+    pub fn merge(&mut self, other: Self) {
+        let bounds = "all have the same bounds";
+        for (cell, latencies) in other.cells {
+            match self.cells.get_mut(&cell) {
+                Some(mine) => {
+                    mine.corrected.add(&latencies.corrected).expect(bounds);
+                    mine.service.add(&latencies.service).expect(bounds);
+                }
+                None => drop(self.cells.insert(cell, latencies)),
+            }
+        }
+        self.reach(other.seconds.len());
+        for (mine, other) in self.seconds.iter_mut().zip(&other.seconds) {
+            mine.merge(other);
+        }
+        self.lag.add(&other.lag).expect(bounds);
+        self.dropped += other.dropped;
+        for (code, count) in other.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
+    }
+
+    /// Makes room for so many seconds.
+    pub fn reach(&mut self, seconds: usize) {
+        while self.seconds.len() < seconds {
+            self.seconds.push(Second::quiet());
+        }
+    }
+
+    fn second(&mut self, at: Nanos) -> &mut Second {
+        let index = second_of(at);
+        self.reach(index + 1);
+        &mut self.seconds[index]
+    }
+
+    /// Hands on the seconds that are over. An onlooker that is slow misses some.
+    fn tell(&mut self, now: Nanos) {
+        let Some(onlooker) = &self.onlooker else { return };
+        while self.told < second_of(now) {
+            if let Some(seen) = self.seconds.get(self.told) {
+                let _missed = onlooker.try_send(Tick { second: self.told, seen: seen.clone() });
+            }
+            self.told += 1;
+        }
+    }
+}
+
+/// The second that a moment lies in.
+#[must_use]
+pub fn second_of(at: Nanos) -> usize {
+    usize::try_from(at / NANOS_PER_S).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Operation;
+
+    fn entry(intended: Nanos, sent: Nanos, done: Nanos, outcome: Outcome) -> Entry {
+        Entry {
+            op: 0,
+            attempt: 0,
+            session: 0,
+            operation: Operation::Add,
+            keyed: false,
+            key: 0,
+            other: 0,
+            amount: 1,
+            intended,
+            sent,
+            done,
+            outcome,
+            status: 200,
+            sequence: 1,
+            value: 1,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn latency_counts_from_the_plan_and_service_time_from_the_request() {
+        let mut tally = Tally::new(vec![true], None);
+        tally.tried(0, &entry(1_000_000, 5_000_000, 9_000_000, Outcome::Acknowledged), None);
+        let latencies = tally.cells.values().next().unwrap();
+        assert_eq!(latencies.corrected.max() / 10, 800);
+        assert_eq!(latencies.service.max() / 10, 400);
+    }
+
+    #[test]
+    fn errors_keep_their_latency_and_what_was_never_sent_has_not_started() {
+        let mut tally = Tally::new(vec![true], None);
+        tally.tried(0, &entry(0, 0, 7_000_000, Outcome::TimedOut), Some("timed_out"));
+        tally.tried(0, &entry(0, 0, 7_000_000, Outcome::NotSent), None);
+        assert_eq!(tally.cells.len(), 2);
+        assert!(tally.cells.values().all(|one| one.corrected.len() == 1));
+        assert_eq!((tally.seconds[0].started, tally.seconds[0].corrected.len()), (1, 0));
+        assert_eq!(tally.codes["timed_out"], 1);
+    }
+
+    #[test]
+    fn lag_counts_where_its_phase_does_and_stands_in_every_second() {
+        let mut tally = Tally::new(vec![false, true], None);
+        tally.begins(0, 0, 3_000_000);
+        tally.begins(1, 1_000_000_000, 1_002_000_000);
+        assert_eq!((tally.lag.len(), tally.lag.max()), (1, 2_000));
+        assert_eq!(tally.seconds.iter().map(|one| one.lag.len()).sum::<u64>(), 2);
+        assert_eq!(tally.seconds[1].in_flight, 2);
+    }
+
+    #[test]
+    fn threads_add_up() {
+        let one = |at: Nanos| {
+            let mut tally = Tally::new(vec![true], None);
+            tally.comes_up(at);
+            tally.begins(0, at, at);
+            tally.tried(0, &entry(at, at, at + 1_000, Outcome::Acknowledged), Some("a"));
+            tally.is_dropped(at);
+            tally
+        };
+        let mut tally = one(0);
+        tally.merge(one(2_500_000_000));
+        assert_eq!(tally.cells.values().next().unwrap().service.len(), 2);
+        assert_eq!((tally.seconds.len(), tally.dropped, tally.codes["a"]), (3, 2, 2));
+        assert_eq!(tally.seconds[2].dropped, 1);
+    }
+}

@@ -1,0 +1,330 @@
+//! One run from its beginning to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::thread;
+
+use rustix::time::{ClockId, clock_gettime};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
+use crate::faults::{self, Due, FaultError, Reached, Starter, StarterError, schedule};
+use crate::measured::{Cell, Fault, Generator, Measured, Peak, Phase};
+use crate::measuring::{Tally, Tick};
+use crate::plan::{Slice, Stretch, nanos};
+use crate::proxy::Proxy;
+use crate::record::{Nanos, Outcome};
+use crate::recording::{Header, HistoryError, Recording};
+use crate::scenario::{Arrivals, Phase as Planned, Scenario};
+use crate::scrape::{Scraped, scrape};
+use crate::wire::{Clock, Target, TargetError};
+
+/// The share of a stretch of the capacity's measuring in which the target settles.
+const SETTLING: f64 = 0.25;
+
+/// A run that could not be carried out.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The target did not come up.
+    #[error("the target could not be started")]
+    Starter(#[from] StarterError),
+    /// It can't be asked.
+    #[error("the target can't be asked")]
+    Target(#[from] TargetError),
+    /// The scenario has a fault that this target can't have.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// What the run needs could not be set up on the target.
+    #[error("the run could not be set up")]
+    Setup(#[from] SetupError),
+    /// The history could not be written.
+    #[error("the history could not be kept")]
+    History(#[from] HistoryError),
+    /// Threads.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The system.
+    #[error("{doing} failed")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Rates are shares of a capacity, and nothing was acknowledged while it was measured.
+    #[error("nothing was acknowledged while the capacity was measured")]
+    NoCapacity,
+}
+
+/// How a run is carried out, beside its scenario.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its files go: a directory that is made where it isn't there.
+    pub out: PathBuf,
+    /// Threads that send.
+    pub threads: u32,
+    /// Which part of the plan is this generator's.
+    pub slice: Slice,
+    /// Whoever looks on.
+    pub onlooker: Option<SyncSender<Tick>>,
+}
+
+/// A run that was carried out.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it was to do.
+    pub scenario: Scenario,
+    /// What it measured.
+    pub measured: Measured,
+    /// Its history.
+    pub history: PathBuf,
+    /// How many tries stand in it.
+    pub tries: u64,
+    /// The target, which still serves.
+    pub reached: Reached,
+}
+
+/// A part of the run beside its load: it ends when its sender is dropped.
+struct Beside<'scope, T> {
+    going: Sender<()>,
+    thread: thread::ScopedJoinHandle<'scope, T>,
+}
+
+impl<'scope, T: Send + 'scope> Beside<'scope, T> {
+    fn start<'env>(
+        scope: &'scope thread::Scope<'scope, 'env>,
+        name: &str,
+        part: impl FnOnce(Receiver<()>) -> T + Send + 'scope,
+    ) -> Result<Self, RunError> {
+        let (going, over) = channel();
+        let thread = thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn_scoped(scope, move || part(over));
+        let thread = thread.map_err(system("starting a thread"))?;
+        Ok(Self { going, thread })
+    }
+
+    fn end(self) -> T {
+        drop(self.going);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+fn system(doing: &'static str) -> impl Fn(std::io::Error) -> RunError {
+    move |source| RunError::System { doing, source }
+}
+
+/// Carries a scenario out.
+///
+/// # Errors
+///
+/// Where it could not be: what a target does wrong meanwhile is what is measured, and no error.
+///
+/// # Panics
+///
+/// Where a thread of the harness did.
+pub fn run(
+    scenario: Scenario,
+    starter: &mut dyn Starter,
+    options: &Options,
+) -> Result<Finished, RunError> {
+    std::fs::create_dir_all(&options.out).map_err(system("making the run's directory"))?;
+    // Told before anything is started: a fault that can't be carried out.
+    let due = schedule(&scenario, 0);
+    let reached = starter.start(&scenario.server.environment)?;
+    faults::check(&due, starter)?;
+    let direct = Target::new(&reached.url, &reached.key)?;
+    let proxy = due.iter().any(|one| one.kind.is_of_the_network());
+    let proxy = proxy.then(|| Proxy::start(direct.address)).transpose();
+    let proxy = proxy.map_err(system("starting the proxy"))?;
+    let way = proxy.as_ref().map_or(direct.address, Proxy::address);
+    let run = Uuid::new_v4().as_u64_pair().1;
+    let prefix = format!("load-{:08x}", run & 0xffff_ffff);
+    let deeds = Arc::new(Deeds::new(&scenario, run, prefix.clone()));
+    if scenario.moves_money() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(system("starting a runtime"))?;
+        runtime.block_on(open_accounts(&deeds, scenario.keys.count(), &direct))?;
+    }
+    let header = Header { run, seed: scenario.seed, prefix };
+    let recording = Recording::begin(&options.out, &header)?;
+    let rising = capacity_phases(&scenario);
+    let counts = rising.iter().map(|_| false).chain(scenario.phases.iter().map(|one| one.counts));
+    let driver = Driver {
+        deeds,
+        target: direct.by_way_of(way),
+        clock: Clock::begin(),
+        timeout: scenario.timeout_ms * 1_000_000,
+        in_flight_max: scenario.in_flight_max,
+        idempotency: scenario.idempotency,
+        threads: options.threads.max(1),
+        slice: options.slice,
+        counts: counts.collect(),
+    };
+    let course = Course { scenario: &scenario, driver: &driver, recording: &recording, options };
+    let ran = course.run(&rising, starter, proxy.as_ref(), &direct)?;
+    let (history, tries) = recording.end()?;
+    let measured = ran.measured(&scenario, &driver, header);
+    Ok(Finished { scenario, measured, history, tries, reached })
+}
+
+/// Each stretch as two phases: one in which the target settles, and one that is looked at.
+fn capacity_phases(scenario: &Scenario) -> Vec<Planned> {
+    let Some(capacity) = &scenario.capacity else { return Vec::new() };
+    let parts = |sessions: &u32| {
+        let part = |name: String, for_s: f64| Planned {
+            name,
+            for_s,
+            counts: false,
+            arrivals: Arrivals::Closed { sessions: *sessions, think_ms: 0 },
+        };
+        let settles_s = capacity.for_s * SETTLING;
+        [
+            part(format!("settling-{sessions}"), settles_s),
+            part(format!("capacity-{sessions}"), capacity.for_s - settles_s),
+        ]
+    };
+    capacity.sessions.iter().flat_map(parts).collect()
+}
+
+/// What the two parts of a run have in common.
+struct Course<'a> {
+    scenario: &'a Scenario,
+    driver: &'a Driver,
+    recording: &'a Recording,
+    options: &'a Options,
+}
+
+/// What came of both.
+struct Ran {
+    tally: Tally,
+    phases: Vec<Phase>,
+    faults: Vec<Fault>,
+    scraped: Scraped,
+    capacity: Option<Peak>,
+    elapsed: Nanos,
+    processor: Nanos,
+}
+
+impl Course<'_> {
+    fn run(
+        &self,
+        rising: &[Planned],
+        starter: &mut dyn Starter,
+        proxy: Option<&Proxy>,
+        direct: &Target,
+    ) -> Result<Ran, RunError> {
+        let clock = self.driver.clock;
+        let processor = processor_time();
+        thread::scope(|scope| {
+            let scraper =
+                Beside::start(scope, "load-scraper", |over| scrape(direct, clock, &over))?;
+            let (first, stretches) = self.stage(rising, 0, 0.0, clock.now())?;
+            let capacity = peak(&first, rising, self.scenario);
+            if self.scenario.capacity.is_some() && capacity.is_none() {
+                return Err(RunError::NoCapacity);
+            }
+            let base = clock.now();
+            let due: Vec<Due> = schedule(self.scenario, base);
+            let faults = Beside::start(scope, "load-faults", move |over| {
+                faults::carry_out(&due, starter, proxy, clock, &over)
+            })?;
+            let per_s = capacity.map_or(0.0, |peak| peak.per_s);
+            let (mut tally, more) = self.stage(&self.scenario.phases, rising.len(), per_s, base)?;
+            let elapsed = clock.now() - base;
+            let faults = faults.end();
+            let scraped = scraper.end().map_err(system("looking at the target's figures"))?;
+            tally.merge(first);
+            let phases = stretches.into_iter().chain(more).collect();
+            let processor = processor_time() - processor;
+            Ok(Ran { tally, phases, faults, scraped, capacity, elapsed, processor })
+        })
+    }
+
+    /// Some phases, one after the other.
+    fn stage(
+        &self,
+        planned: &[Planned],
+        first: usize,
+        capacity: f64,
+        base: Nanos,
+    ) -> Result<(Tally, Vec<Phase>), RunError> {
+        let mut from = 0;
+        let mut stretches = Vec::new();
+        let mut phases = Vec::new();
+        for (place, phase) in planned.iter().enumerate() {
+            let stretch = Stretch::new(phase, first + place, from, capacity);
+            from = stretch.to();
+            phases.push(Phase {
+                name: phase.name.clone(),
+                from: base + stretch.from,
+                to: base + stretch.to(),
+                counts: phase.counts,
+            });
+            stretches.push(stretch);
+        }
+        let onlooker = self.options.onlooker.as_ref();
+        Ok((self.driver.run(&stretches, base, self.recording, onlooker)?, phases))
+    }
+}
+
+/// The best of the stretches in which the capacity was measured.
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^53")]
+fn peak(tally: &Tally, rising: &[Planned], scenario: &Scenario) -> Option<Peak> {
+    let sessions = &scenario.capacity.as_ref()?.sessions;
+    let peaks = sessions.iter().enumerate().map(|(place, sessions)| {
+        let phase = place * 2 + 1;
+        let acknowledged = tally.cells.iter().filter(|(cell, _)| {
+            let Cell { phase: of, outcome, .. } = cell;
+            (*of, *outcome) == (phase, Outcome::Acknowledged)
+        });
+        let count: u64 = acknowledged.map(|(_, latencies)| latencies.service.len()).sum();
+        Peak { per_s: count as f64 / rising[phase].for_s, sessions: *sessions }
+    });
+    peaks.filter(|peak| peak.per_s > 0.0).max_by(|one, other| one.per_s.total_cmp(&other.per_s))
+}
+
+impl Ran {
+    fn measured(self, scenario: &Scenario, driver: &Driver, header: Header) -> Measured {
+        let mut tally = self.tally;
+        for (second, figures) in self.scraped {
+            tally.reach(second + 1);
+            tally.seconds[second].server = figures;
+        }
+        Measured {
+            run: header.run,
+            seed: header.seed,
+            phases: self.phases,
+            cells: tally.cells,
+            seconds: tally.seconds,
+            lag: tally.lag,
+            dropped: tally.dropped,
+            faults: self.faults,
+            codes: tally.codes,
+            prefix: header.prefix,
+            capacity: self.capacity,
+            generator: Generator {
+                threads: driver.threads,
+                processor: self.processor,
+                elapsed: self.elapsed,
+                lag_p99_max_us: scenario.lag_p99_max_ms * 1_000,
+            },
+        }
+    }
+}
+
+/// Processor time of this process so far.
+fn processor_time() -> Nanos {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let whole = u64::try_from(time.tv_sec).unwrap_or_default() * nanos(1.0);
+    whole + u64::try_from(time.tv_nsec).unwrap_or_default()
+}
+
+/// Where a run's files go if nobody says: a directory of its own among the temporary ones.
+#[must_use]
+pub fn default_out(scenario: &Scenario) -> PathBuf {
+    let name = format!("coppice-load-{}-{}", scenario.name, Uuid::new_v4().simple());
+    Path::new(&std::env::temp_dir()).join(name)
+}
