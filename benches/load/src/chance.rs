@@ -33,7 +33,6 @@ impl Chance {
     }
 
     /// Below a bound, each as likely as the next but for one in 2^64.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 128 bits has 64")]
     pub const fn below(&mut self, bound: u64) -> u64 {
         ((self.bits() as u128 * bound as u128) >> 64) as u64
     }

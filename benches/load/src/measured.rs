@@ -8,14 +8,18 @@ use crate::record::{Nanos, Operation, Outcome};
 
 /// 1 us to 60 s with three digits; values are nanoseconds / 1,000.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the bounds are constants that fit")]
 pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are constants that fit")
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds fit")
 }
 
 /// One for a single second: two digits, and as large as what it holds. A run has thousands.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "two digits are within the bounds")]
 pub fn second_histogram() -> Histogram<u64> {
-    Histogram::new(2).expect("two digits are within the bounds")
+    let mut grows = Histogram::new(2).expect("two digits are within the bounds");
+    grows.auto(true);
+    grows
 }
 
 /// A stretch of the plan with one arrival rule.
@@ -92,6 +96,7 @@ impl Second {
     }
 
     /// Takes in what another thread or generator had in the same second. Counts add.
+    #[expect(clippy::missing_panics_doc, reason = "a histogram without a bound takes any")]
     pub fn merge(&mut self, other: &Self) {
         self.intended += other.intended;
         self.started += other.started;

@@ -11,6 +11,8 @@ use crate::record::{Entry, Nanos, Outcome};
 
 const NANOS_PER_S: Nanos = 1_000_000_000;
 const NANOS_PER_US: Nanos = 1_000;
+/// What a second's histogram takes at most, so that it can't grow without end: an hour.
+const LONGEST_US: u64 = 3_600_000_000;
 
 /// A second that is over, as one thread saw it: for whoever looks on.
 #[derive(Debug, Clone)]
@@ -42,9 +44,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// An empty one; `counts` says of each phase whether it counts.
+    /// An empty one; `counts` says of each phase whether it counts. The onlooker is told of the
+    /// seconds from `begun` on.
     #[must_use]
-    pub fn new(counts: Vec<bool>, onlooker: Option<SyncSender<Tick>>) -> Self {
+    pub fn new(counts: Vec<bool>, begun: Nanos, onlooker: Option<SyncSender<Tick>>) -> Self {
         Self {
             cells: BTreeMap::new(),
             seconds: Vec::new(),
@@ -53,7 +56,7 @@ impl Tally {
             codes: BTreeMap::new(),
             counts,
             in_flight: 0,
-            told: 0,
+            told: second_of(begun),
             onlooker,
         }
     }
@@ -78,7 +81,7 @@ impl Tally {
         self.in_flight += 1;
         let in_flight = self.in_flight;
         let second = self.second(now);
-        second.lag.saturating_record(lag_us);
+        put(&mut second.lag, lag_us);
         second.in_flight = second.in_flight.max(in_flight);
     }
 
@@ -110,13 +113,14 @@ impl Tally {
         let second = self.second(entry.done);
         *second.ended.entry(entry.outcome).or_default() += 1;
         if entry.outcome == Outcome::Acknowledged {
-            second.corrected.saturating_record(corrected);
-            second.service.saturating_record(service);
+            put(&mut second.corrected, corrected);
+            put(&mut second.service, service);
         }
         self.tell(entry.done);
     }
 
     /// Takes in what another thread measured.
+    #[expect(clippy::missing_panics_doc, reason = "all histograms of a tally have the same bounds")]
     pub fn merge(&mut self, other: Self) {
         let bounds = "all have the same bounds";
         for (cell, latencies) in other.cells {
@@ -164,6 +168,10 @@ impl Tally {
     }
 }
 
+fn put(histogram: &mut Histogram<u64>, us: u64) {
+    histogram.record(us.min(LONGEST_US)).expect("it grows up to there");
+}
+
 /// The second that a moment lies in.
 #[must_use]
 pub fn second_of(at: Nanos) -> usize {
@@ -198,16 +206,18 @@ mod tests {
 
     #[test]
     fn latency_counts_from_the_plan_and_service_time_from_the_request() {
-        let mut tally = Tally::new(vec![true], None);
+        let mut tally = Tally::new(vec![true], 0, None);
         tally.tried(0, &entry(1_000_000, 5_000_000, 9_000_000, Outcome::Acknowledged), None);
         let latencies = tally.cells.values().next().unwrap();
         assert_eq!(latencies.corrected.max() / 10, 800);
         assert_eq!(latencies.service.max() / 10, 400);
+        assert_eq!(tally.seconds[0].corrected.max() / 100, 80);
+        assert_eq!(tally.seconds[0].service.max() / 100, 40);
     }
 
     #[test]
     fn errors_keep_their_latency_and_what_was_never_sent_has_not_started() {
-        let mut tally = Tally::new(vec![true], None);
+        let mut tally = Tally::new(vec![true], 0, None);
         tally.tried(0, &entry(0, 0, 7_000_000, Outcome::TimedOut), Some("timed_out"));
         tally.tried(0, &entry(0, 0, 7_000_000, Outcome::NotSent), None);
         assert_eq!(tally.cells.len(), 2);
@@ -218,18 +228,33 @@ mod tests {
 
     #[test]
     fn lag_counts_where_its_phase_does_and_stands_in_every_second() {
-        let mut tally = Tally::new(vec![false, true], None);
+        let mut tally = Tally::new(vec![false, true], 0, None);
         tally.begins(0, 0, 3_000_000);
         tally.begins(1, 1_000_000_000, 1_002_000_000);
         assert_eq!((tally.lag.len(), tally.lag.max()), (1, 2_000));
         assert_eq!(tally.seconds.iter().map(|one| one.lag.len()).sum::<u64>(), 2);
         assert_eq!(tally.seconds[1].in_flight, 2);
+        assert_eq!(tally.seconds[1].lag.max() / 100, 20);
+    }
+
+    #[test]
+    fn an_onlooker_is_told_of_each_second_once_it_is_over_from_the_beginning_on() {
+        let (onlooker, ticks) = std::sync::mpsc::sync_channel(10);
+        let second = NANOS_PER_S;
+        let mut tally = Tally::new(vec![true], 3 * second, Some(onlooker));
+        for at in [3 * second, 3 * second + 5, 6 * second] {
+            tally.tried(0, &entry(at, at, at, Outcome::Acknowledged), None);
+        }
+        drop(tally);
+        let told: Vec<(usize, u64)> =
+            ticks.iter().map(|tick| (tick.second, tick.seen.ended.values().sum())).collect();
+        assert_eq!(told, [(3, 2), (4, 0), (5, 0)]);
     }
 
     #[test]
     fn threads_add_up() {
         let one = |at: Nanos| {
-            let mut tally = Tally::new(vec![true], None);
+            let mut tally = Tally::new(vec![true], 0, None);
             tally.comes_up(at);
             tally.begins(0, at, at);
             tally.tried(0, &entry(at, at, at + 1_000, Outcome::Acknowledged), Some("a"));

@@ -158,6 +158,7 @@ pub fn run(
         clock: Clock::begin(),
         timeout: scenario.timeout_ms * 1_000_000,
         in_flight_max: scenario.in_flight_max,
+        connections_max: scenario.connections_max,
         idempotency: scenario.idempotency,
         threads: options.threads.max(1),
         slice: options.slice,

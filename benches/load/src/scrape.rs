@@ -51,7 +51,7 @@ pub fn figures(text: &str) -> BTreeMap<String, f64> {
         if name.is_empty() || name.ends_with("_bucket") || name.ends_with("_info") {
             continue;
         }
-        let behind = line.rfind('}').map_or(&line[name.len()..], |at| &line[at + 1..]);
+        let behind = line.rfind('}').map_or_else(|| &line[name.len()..], |at| &line[at + 1..]);
         let value = behind.split_ascii_whitespace().next().and_then(|value| value.parse().ok());
         if let Some(value) = value {
             let value: f64 = value;

@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod observed;
 pub mod openapi;
 pub mod otlp;
+mod own_node;
 pub mod permissions;
 mod places;
 pub mod planning;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use coppice_core::{EntityId, EntityKind, Sequence, StreamKey, TenantId, Timestamp};
+use coppice_load::command::LoadArguments;
 use coppice_server::archive::ArchiveError;
 use coppice_server::backup::BackupError;
 use coppice_server::bootstrap::DEFAULT_TENANT;
@@ -73,6 +74,10 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Drives a gateway with a load and says how fast it is and whether it did everything right.
+    /// Without arguments: a node of its own, answered with two numbers. Ends with 2 where a threshold
+    /// wasn't kept, 3 where the generator was the bottleneck, 4 where something was done wrong.
+    Load(Box<LoadArguments>),
     /// Checks the whole journal and names the first fault.
     Verify {
         #[command(flatten)]
@@ -308,6 +313,10 @@ fn main() -> ExitCode {
                 Err(error) => Err(fail(&error, FAILED)),
             }
         }),
+        Command::Load(arguments) => match commands::load(*arguments) {
+            Ok(verdict) => ExitCode::from(verdict.code()),
+            Err(error) => fail(&error, FAILED),
+        },
         Command::Verify { options, archive } => run(&options.sources(None), async |settings| {
             commands::verify(settings, archive.as_deref()).await.map_err(|error| {
                 let found = matches!(error, VerifyError::Fault(_));

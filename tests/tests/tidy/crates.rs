@@ -46,6 +46,7 @@ const EDGES: &[(&str, May)] = &[
             "coppice-core",
             "coppice-domain",
             "coppice-egress",
+            "coppice-load",
             "coppice-persistence",
             "coppice-code-review",
             "coppice-plugin-sdk",

@@ -42,13 +42,13 @@ impl Deeds {
         let mut call = match step {
             Operation::Add => {
                 let body = format!("{{\"n\":{}}}", deed.amount);
-                post(format!("/v1/entities/counter/{}/add", id()), body)
+                post(&format!("/v1/entities/counter/{}/add", id()), body)
             }
-            Operation::Read => Call::get(uri(format!("/v1/entities/counter/{}", id()))),
+            Operation::Read => Call::get(uri(&format!("/v1/entities/counter/{}", id()))),
             Operation::Transfer => {
                 let (from, to) = (self.account(deed.key), self.account(deed.other));
                 let body = json!({"from": from, "to": to, "amount": deed.amount});
-                post("/v1/money/transfers".to_owned(), body.to_string())
+                post("/v1/money/transfers", body.to_string())
             }
             Operation::Intent => {
                 let body = json!({
@@ -60,17 +60,17 @@ impl Deeds {
                     "workflow_id": id(),
                     "from": self.account(deed.key),
                 });
-                post("/v1/money/intents".to_owned(), body.to_string())
+                post("/v1/money/intents", body.to_string())
             }
             Operation::Authorize => {
                 let body = json!({"intent_id": intent});
-                post("/v1/money/authorize".to_owned(), body.to_string())
+                post("/v1/money/authorize", body.to_string())
             }
             Operation::Post => {
                 let body = json!({"amount": deed.amount});
-                post(format!("/v1/money/intents/{intent}/post"), body.to_string())
+                post(&format!("/v1/money/intents/{intent}/post"), body.to_string())
             }
-            Operation::Void => post(format!("/v1/money/intents/{intent}/void"), "{}".to_owned()),
+            Operation::Void => post(&format!("/v1/money/intents/{intent}/void"), "{}".to_owned()),
             Operation::Workflow => self.workflow(deed),
         };
         call.correlation = Some(header(&correlation(self.run, op).to_string()));
@@ -92,7 +92,7 @@ impl Deeds {
             "template": share.template,
             "input": input,
         });
-        let mut call = post("/v1/workflows".to_owned(), body.to_string());
+        let mut call = post("/v1/workflows", body.to_string());
         call.prefer = Some(header(&format!("wait={}", self.wait_s)));
         call
     }
@@ -108,12 +108,12 @@ fn payload(bytes: usize) -> String {
     text
 }
 
-pub(super) fn post(path: String, body: String) -> Call {
+pub(super) fn post(path: &str, body: String) -> Call {
     Call::post(uri(path), Bytes::from(body))
 }
 
 /// All that stands in a path here is well formed: ids of our own, and those that a node gave.
-fn uri(path: String) -> Uri {
+fn uri(path: &str) -> Uri {
     path.parse().unwrap_or_else(|_| Uri::from_static("/"))
 }
 

@@ -46,8 +46,10 @@ pub struct Driver {
     pub clock: Clock,
     /// How long an answer may take.
     pub timeout: Nanos,
-    /// Operations under way at once, over all threads.
+    /// Operations that have begun and not ended, over all threads.
     pub in_flight_max: u32,
+    /// Connections of the open loop, over all threads.
+    pub connections_max: u32,
     /// How commands are repeated.
     pub idempotency: Idempotency,
     /// Threads that send.
@@ -75,7 +77,7 @@ impl Driver {
         recording: &Recording,
         onlooker: Option<&SyncSender<Tick>>,
     ) -> Result<Tally, DriveError> {
-        let mut tally = Tally::new(self.counts.clone(), None);
+        let mut tally = Tally::new(self.counts.clone(), base, None);
         let tallies = thread::scope(|scope| {
             let mut threads = Vec::new();
             for index in 0..self.threads {
@@ -84,7 +86,7 @@ impl Driver {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(DriveError)?;
                 let recorder = recording.recorder();
-                let tally = Tally::new(self.counts.clone(), onlooker.cloned());
+                let tally = Tally::new(self.counts.clone(), base, onlooker.cloned());
                 let (starts, due) = tokio::sync::mpsc::channel(BATCHES_MAX);
                 let clock = self.clock;
                 let pacing = move || pacer::pace(plan, clock, base, &starts);

@@ -56,7 +56,7 @@ pub async fn open_accounts(deeds: &Deeds, keys: u64, target: &Target) -> Result<
             ("/v1/money/accounts", budget),
         ];
         for (step, (path, body)) in steps.into_iter().enumerate() {
-            let mut call = post(path.to_owned(), body.to_string());
+            let mut call = post(path, body.to_string());
             call.key = Some(header(&format!("{id}-setup-{step}")));
             ask(&mut slot, target, &call).await?;
         }

@@ -67,6 +67,7 @@ fn driven(scenario: &Scenario, target: Target, threads: u32, late: Nanos) -> Tal
         clock,
         timeout: scenario.timeout_ms * MS,
         in_flight_max: scenario.in_flight_max,
+        connections_max: scenario.connections_max,
         idempotency: scenario.idempotency,
         threads,
         slice: Slice::WHOLE,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
@@ -22,16 +23,25 @@ const BACKOFF: Duration = Duration::from_millis(50);
 /// Longest pause between two tries.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// Bits of a session's number within its phase; above them stands the phase, so that a session
+/// that comes to its end has no name in common with one of the next phase.
+const SESSION_BITS: u32 = 16;
+
 /// All of one thread. Nothing here is borrowed across a wait.
 struct Worker {
     driver: Driver,
     index: u32,
     tally: RefCell<Tally>,
     recorder: RefCell<Recorder>,
-    /// Places that are free; the one that was used last is taken first, so that few are kept warm.
+    /// One permit for each connection of the open loop; who waits gets one in turn.
+    connections: Semaphore,
+    /// Connections that are free; the one that was used last is taken first, so that few are kept
+    /// warm.
     free: RefCell<Vec<Slot>>,
-    places: Cell<u32>,
-    places_max: u32,
+    /// How many there are so far.
+    slots: Cell<u32>,
+    in_flight: Cell<u32>,
+    in_flight_max: u32,
 }
 
 /// Runs one thread's part of the plan and returns once all of it has ended.
@@ -43,16 +53,19 @@ pub(super) fn run(
     tally: Tally,
     recorder: Recorder,
 ) -> Tally {
-    let share = driver.in_flight_max / driver.threads;
-    let rest = u32::from(index < driver.in_flight_max % driver.threads);
+    let share = |of: u32| of / driver.threads + u32::from(index < of % driver.threads);
+    // A thread without any could carry nothing out.
+    let connections = share(driver.connections_max).max(1);
     let worker = Rc::new(Worker {
         driver: driver.clone(),
         index,
         tally: RefCell::new(tally),
         recorder: RefCell::new(recorder),
+        connections: Semaphore::new(connections as usize),
         free: RefCell::new(Vec::new()),
-        places: Cell::new(0),
-        places_max: share + rest,
+        slots: Cell::new(0),
+        in_flight: Cell::new(0),
+        in_flight_max: share(driver.in_flight_max),
     });
     LocalSet::new().block_on(runtime, carry_out(&worker, due));
     Rc::into_inner(worker).expect("all of its tasks have ended").tally.into_inner()
@@ -88,15 +101,15 @@ fn begin(worker: &Rc<Worker>, start: Start, tasks: &mut JoinSet<()>) {
         return;
     }
     worker.tally.borrow_mut().comes_up(start.at);
-    let Some(slot) = worker.place() else {
+    if worker.in_flight.get() >= worker.in_flight_max {
         worker.tally.borrow_mut().is_dropped(start.at);
         return;
-    };
+    }
+    worker.in_flight.set(worker.in_flight.get() + 1);
     let worker = Rc::clone(worker);
     tasks.spawn_local(async move {
-        let mut slot = slot;
-        worker.operation(&mut slot, start.number, start.phase, Some(start.at)).await;
-        worker.free.borrow_mut().push(slot);
+        worker.open_loop(start).await;
+        worker.in_flight.set(worker.in_flight.get() - 1);
     });
 }
 
@@ -110,24 +123,36 @@ struct Step<'a> {
 }
 
 impl Worker {
-    fn place(&self) -> Option<Slot> {
-        if let Some(slot) = self.free.borrow_mut().pop() {
-            return Some(slot);
-        }
-        let place = self.places.get();
-        (place < self.places_max).then(|| {
-            self.places.set(place + 1);
+    /// One operation of the plan, on the first connection that is free.
+    async fn open_loop(&self, start: Start) {
+        self.tally.borrow_mut().begins(start.phase, start.at, self.driver.clock.now());
+        let permit = self.connections.acquire().await.expect("it is never closed");
+        let free = self.free.borrow_mut().pop();
+        let mut slot = free.unwrap_or_else(|| {
+            let place = self.slots.replace(self.slots.get() + 1);
             Slot::new(place * self.driver.threads + self.index)
-        })
+        });
+        self.operation(&mut slot, start.number, start.phase, start.at).await;
+        self.free.borrow_mut().push(slot);
+        drop(permit);
+        self.tally.borrow_mut().is_over();
     }
 
-    /// A session does one operation after the other. It takes its own place for as long as it lasts,
-    /// whatever is free: how many there are is what the phase is about.
+    /// A session does one operation after the other, on a connection of its own: how many there are
+    /// is what the phase is about.
     async fn closed_loop(&self, start: Start, session: Session) {
-        let mut slot = Slot::new(session.index);
+        let phase = u32::try_from(start.phase + 1).unwrap_or_default();
+        let mut slot = Slot::new((phase << SESSION_BITS) | session.index);
         let mut number = start.number;
-        while self.driver.clock.now() < session.until {
-            self.operation(&mut slot, number, start.phase, None).await;
+        loop {
+            let now = self.driver.clock.now();
+            if now >= session.until {
+                break;
+            }
+            self.tally.borrow_mut().comes_up(now);
+            self.tally.borrow_mut().begins(start.phase, now, now);
+            self.operation(&mut slot, number, start.phase, now).await;
+            self.tally.borrow_mut().is_over();
             number += u64::from(session.of);
             if session.think > 0 {
                 tokio::time::sleep(Duration::from_nanos(session.think)).await;
@@ -135,14 +160,9 @@ impl Worker {
         }
     }
 
-    /// Carries an operation out, with all its steps; without a planned time it begins now.
-    async fn operation(&self, slot: &mut Slot, number: u64, phase: usize, at: Option<Nanos>) {
-        let now = self.driver.clock.now();
-        let mut intended = at.unwrap_or(now);
-        if at.is_none() {
-            self.tally.borrow_mut().comes_up(now);
-        }
-        self.tally.borrow_mut().begins(phase, intended, now);
+    /// Carries an operation out, with all its steps.
+    async fn operation(&self, slot: &mut Slot, number: u64, phase: usize, at: Nanos) {
+        let mut intended = at;
         let deeds = &self.driver.deeds;
         let deed = deeds.of(number);
         let mut intent = String::new();
@@ -158,7 +178,6 @@ impl Worker {
             // What follows from an answer can't be planned before it.
             intended = self.driver.clock.now();
         }
-        self.tally.borrow_mut().is_over();
     }
 
     /// Tries until the outcome is known, as often as the scenario says, and once more where the

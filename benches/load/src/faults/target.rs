@@ -210,3 +210,76 @@ fn shell(command: Option<&str>) -> Result<String, StarterError> {
         Err(StarterError::Command { command: command.to_owned(), status: output.status })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Child;
+
+    use super::*;
+
+    /// A process that waits to be told something, until it is killed.
+    fn waiting() -> Child {
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    fn external(process_id: Option<u32>, restart: Option<&str>) -> External {
+        External {
+            reached: Reached { url: String::new(), key: String::new() },
+            process_id,
+            restart: restart.map(str::to_owned),
+            database: DatabaseCommands::default(),
+        }
+    }
+
+    /// Waits until the system says that the process is in a state, such as `T` where it is stopped.
+    fn becomes(process_id: u32, state: char) {
+        let is_so = || {
+            let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.starts_with(state)
+        };
+        while !is_so() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_target_of_somebody_else_is_stopped_goes_on_and_is_killed_by_its_process() {
+        let mut child = waiting();
+        let mut target = external(Some(child.id()), Some("echo starting; echo 4711"));
+        stop(&target).unwrap();
+        becomes(child.id(), 'T');
+        go_on(&target).unwrap();
+        becomes(child.id(), 'S');
+        target.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert!(matches!(target.kill(), Err(StarterError::Unable(_))), "it is gone");
+        target.restart().unwrap();
+        assert_eq!(target.process_id(), Some(4_711));
+    }
+
+    #[test]
+    fn a_command_that_fails_is_an_error_and_so_is_none() {
+        let mut target = external(Some(1), Some("exit 3"));
+        assert!(matches!(target.restart(), Err(StarterError::Command { .. })));
+        assert!(matches!(target.stop_database(), Err(StarterError::Unable(_))));
+        let commands = |stop: &str| DatabaseCommands {
+            stop: Some(stop.to_owned()),
+            start: Some("true".to_owned()),
+        };
+        target.database = commands("false");
+        assert!(target.can_stop_database());
+        assert!(matches!(target.stop_database(), Err(StarterError::Command { .. })));
+        target.database = commands("true");
+        target.stop_database().unwrap();
+        target.start_database().unwrap();
+    }
+
+    #[test]
+    fn only_what_is_known_of_a_target_can_be_done_to_it() {
+        assert!(!external(None, Some("true")).can_restart());
+        assert!(!external(Some(1), None).can_restart());
+        assert!(external(Some(1), Some("true")).can_restart());
+        assert!(!external(None, None).can_stop_database());
+    }
+}

@@ -8,6 +8,8 @@ type Wrong = (String, &'static str);
 
 /// Longest phase: a week.
 const PHASE_S_MAX: f64 = 604_800.0;
+/// Sessions of one closed loop: each has a connection, and a number of 16 bits.
+const SESSIONS_MAX: u32 = 10_000;
 /// Most that begin in a second, more than one machine sends.
 const RATE_MAX: f64 = 1_000_000.0;
 
@@ -17,6 +19,7 @@ pub(super) fn fault(scenario: &Scenario) -> Option<Wrong> {
         (scenario.name.is_empty(), "name", "is empty"),
         (scenario.timeout_ms == 0, "timeout_ms", "must be at least 1"),
         (scenario.in_flight_max == 0, "in_flight_max", "must be at least 1"),
+        (scenario.connections_max == 0, "connections_max", "must be at least 1"),
         (scenario.phases.is_empty(), "phases", "must have one at least"),
         (scenario.mix.iter().all(|share| share.weight == 0), "mix", "needs a weight above 0"),
         (scenario.keys.count() == 0, "keys.count", "must be at least 1"),
@@ -38,8 +41,9 @@ fn is_time(seconds: f64) -> bool {
 
 fn capacity(scenario: &Scenario) -> Option<Wrong> {
     let capacity = scenario.capacity.as_ref()?;
-    if capacity.sessions.is_empty() || capacity.sessions.contains(&0) {
-        return Some(("capacity.sessions".to_owned(), "must name numbers of sessions from 1 on"));
+    let odd = |sessions: &u32| !(1..=SESSIONS_MAX).contains(sessions);
+    if capacity.sessions.is_empty() || capacity.sessions.iter().any(odd) {
+        return Some(("capacity.sessions".to_owned(), "must name numbers from 1 to 10,000"));
     }
     (!is_time(capacity.for_s))
         .then(|| ("capacity.for_s".to_owned(), "must be above 0, a week at most"))
@@ -69,8 +73,8 @@ fn phase(scenario: &Scenario, at: usize) -> Option<Wrong> {
     }
     match phase.arrivals {
         Arrivals::Stairs { steps: 0, .. } => Some((key("arrivals.steps"), "must be at least 1")),
-        Arrivals::Closed { sessions: 0, .. } => {
-            Some((key("arrivals.sessions"), "must be at least 1"))
+        Arrivals::Closed { sessions, .. } if !(1..=SESSIONS_MAX).contains(&sessions) => {
+            Some((key("arrivals.sessions"), "must be from 1 to 10,000"))
         }
         Arrivals::Spike { peak_at_s, peak_for_s, .. }
             if peak_at_s < 0.0 || peak_for_s <= 0.0 || peak_at_s + peak_for_s > phase.for_s =>

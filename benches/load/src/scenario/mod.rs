@@ -64,10 +64,13 @@ pub struct Scenario {
     /// How long an answer may take.
     #[serde(default = "defaults::timeout_ms")]
     pub timeout_ms: u64,
-    /// Operations under way at once, each on a connection of its own; what is to begin beyond is
-    /// dropped, and counted.
+    /// Operations that have begun and not ended; what is to begin beyond is dropped, and counted.
     #[serde(default = "defaults::in_flight_max")]
     pub in_flight_max: u32,
+    /// Connections of the open loop. An operation that finds none free waits for one, which is in its
+    /// latency and not in its service time. Sessions of a closed loop have one each.
+    #[serde(default = "defaults::connections_max")]
+    pub connections_max: u32,
     /// Behind the plan by more than this at the 99th percentile, the generator was the bottleneck.
     #[serde(default = "defaults::lag_p99_max_ms")]
     pub lag_p99_max_ms: u64,
@@ -362,6 +365,11 @@ mod defaults {
         1_000
     }
 
+    /// As many as a busy pool of clients has: at 10 ms each they carry 25,000 a second.
+    pub(super) const fn connections_max() -> u32 {
+        256
+    }
+
     /// A tenth of a common latency target.
     pub(super) const fn lag_p99_max_ms() -> u64 {
         10
@@ -456,3 +464,6 @@ impl Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,7 +142,7 @@ pub struct Tried {
     pub answer: Result<Answer, Lost>,
 }
 
-type Io = TokioIo<TcpStream>;
+type Carrier = Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// A place for a connection.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ pub struct Slot {
 struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// Carries the bytes; none once it has ended.
-    connection: Option<Pin<Box<Connection<Io, Full<Bytes>>>>>,
+    connection: Option<Pin<Box<Carrier>>>,
 }
 
 impl fmt::Debug for Line {

@@ -28,22 +28,30 @@ async fn ask(slot: &mut Slot, target: &Target, within: Nanos) -> Result<u16, Los
 #[tokio::test]
 async fn a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced() {
     let (listener, target) = listener().await;
+    let (answered, both) = tokio::sync::oneshot::channel();
+    let (gone, closed) = tokio::sync::oneshot::channel();
     let serving = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         for _ in 0..2 {
             read(&mut stream).await;
             stream.write_all(ANSWER).await.unwrap();
         }
+        both.await.unwrap();
         drop(stream);
+        gone.send(()).unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         read(&mut stream).await;
         stream.write_all(ANSWER).await.unwrap();
     };
     let asking = async {
         let mut slot = Slot::new(0);
-        for _ in 0..3 {
+        for _ in 0..2 {
             assert_eq!(ask(&mut slot, &target, 10 * SECOND).await, Ok(200));
         }
+        assert!(slot.line.is_some(), "the connection was not kept");
+        answered.send(()).unwrap();
+        closed.await.unwrap();
+        assert_eq!(ask(&mut slot, &target, 10 * SECOND).await, Ok(200));
     };
     tokio::join!(serving, asking);
 }

@@ -108,14 +108,36 @@ impl Stub {
         change(&mut self.world().faults);
     }
 
-    /// No answer leaves for as long.
-    pub(crate) fn stall(&self, time: Duration) {
-        self.set(|faults| faults.stalled_until = Some(Instant::now() + time));
+    /// For a thread of its own that does something to it meanwhile.
+    pub(crate) fn switch(&self) -> Switch {
+        Switch(Arc::clone(&self.world))
     }
 
     /// What it holds.
     pub(crate) fn world(&self) -> std::sync::MutexGuard<'_, World> {
         self.world.lock().expect("the stub doesn't panic")
+    }
+}
+
+/// A hand on a stub's faults.
+#[derive(Debug)]
+pub(crate) struct Switch(Arc<Mutex<World>>);
+
+impl Switch {
+    /// Waits until it has had so many commands.
+    pub(crate) fn after_commands(&self, count: u64) {
+        while self.world().commands < count {
+            std::thread::yield_now();
+        }
+    }
+
+    /// No answer leaves for as long.
+    pub(crate) fn stall(&self, time: Duration) {
+        self.world().faults.stalled_until = Some(Instant::now() + time);
+    }
+
+    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.0.lock().expect("the stub doesn't panic")
     }
 }
 

@@ -9,7 +9,6 @@
 
 mod checks;
 mod client;
-mod node;
 mod shown;
 mod stage;
 mod story;
@@ -20,6 +19,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use self::client::AskError;
+use crate::own_node::NodeError;
 
 /// How the demonstration is run.
 #[derive(Debug, Clone, Default)]
@@ -46,9 +46,9 @@ pub enum DemoError {
         #[source]
         source: io::Error,
     },
-    /// The node ended before it was ready.
-    #[error("the node did not come up; its log ends with: {0}")]
-    NotReady(String),
+    /// The node did not come up.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// The node did not answer as it should.
     #[error("{doing}")]
     Asked {

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::checks::Checks;
 use super::client::{AskError, Client};
-use super::node::{Node, Settings};
 use super::shown::Printer;
 use super::stage::{DiffHost, signature, webhook};
 use super::{DemoError, DemoOptions};
+use crate::own_node::{ANY_PORT, Node, Settings};
 
 /// How long anything that must come to pass may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ struct Stage {
     client: Client,
     host: DiffHost,
     settings: Settings,
+    key: String,
+    webhook_secret: String,
     /// Steps that were printed.
     shown: Vec<Value>,
 }
@@ -72,19 +74,24 @@ async fn open(options: &DemoOptions) -> Result<Stage, DemoError> {
     let hosts = format!("[plugins]\nfetch_hosts = [\"{}\"]\n", host.authority);
     std::fs::write(&config, hosts).map_err(system)?;
     let (first, second) = (u128::from(random()?), u128::from(random()?));
+    let key = format!("sk_test_{:032x}", (first << 64) | second);
+    let webhook_secret = format!("{:016x}", random()?);
     let settings = Settings {
+        listen: ANY_PORT.to_owned(),
         data: home.join("data"),
         log: home.join("node.log"),
         database: options.database.clone(),
-        key: format!("sk_test_{:032x}", (first << 64) | second),
-        webhook_secret: format!("{:016x}", random()?),
-        config,
+        config: Some(config),
+        environment: vec![
+            ("COPPICE_BOOTSTRAP_KEY".to_owned(), key.clone()),
+            ("COPPICE_GITHUB_WEBHOOK_SECRET".to_owned(), webhook_secret.clone()),
+        ],
     };
     let node = Node::start(&settings)?;
-    let client = Client::new(node.url(), &settings.key).map_err(asked("connecting"))?;
+    let client = Client::new(node.url(), &key).map_err(asked("connecting"))?;
     printer.line("node", &format!("serves {}, data in {}", node.url(), home.display()));
     let (checks, shown) = (Checks::default(), Vec::new());
-    Ok(Stage { printer, checks, node, client, host, settings, shown })
+    Ok(Stage { printer, checks, node, client, host, settings, key, webhook_secret, shown })
 }
 
 async fn fund(stage: &Stage) -> Result<(), DemoError> {
@@ -107,7 +114,7 @@ async fn deliver(stage: &mut Stage) -> Result<String, DemoError> {
     let is_refused = matches!(refused, Err(AskError::Refused { status: 401, .. }));
     stage.checks.that(is_refused, "a forged signature is refused");
     stage.printer.line("webhook", "with a forged signature: refused");
-    let signed = signature(&stage.settings.webhook_secret, &body);
+    let signed = signature(&stage.webhook_secret, &body);
     let taken = send(stage, &delivery, &body, signed).await.map_err(asked("the webhook"))?;
     stage.checks.that(taken["outcome"] == "routed", "the webhook is routed");
     let text = format!("pull_request.opened, signed: stored, {}", text(&taken["plan"]));
@@ -149,7 +156,7 @@ async fn interrupt(mut stage: Stage, options: &DemoOptions) -> Result<Stage, Dem
 /// A sender that isn't sure delivers again.
 async fn redeliver(stage: &mut Stage, delivery: &str) -> Result<(), DemoError> {
     let body = webhook(&stage.host.authority);
-    let signed = signature(&stage.settings.webhook_secret, &body);
+    let signed = signature(&stage.webhook_secret, &body);
     let again = send(stage, delivery, &body, signed).await.map_err(asked("the webhook"))?;
     stage.checks.that(again["outcome"] == "repeated", "a repeated webhook does nothing again");
     stage.printer.line("webhook", "delivered again: known, nothing done twice");
@@ -277,9 +284,9 @@ async fn proven(stage: &Stage, hash: &str) -> Result<bool, DemoError> {
 
 /// Leaves the node running, or stops it and has its journal walked.
 fn close(stage: Stage, options: &DemoOptions) -> Result<bool, DemoError> {
-    let Stage { printer, mut checks, mut node, settings, .. } = stage;
+    let Stage { printer, mut checks, mut node, settings, key, .. } = stage;
     if options.keep {
-        let text = format!("goes on at {} with the key {}", node.url(), settings.key);
+        let text = format!("goes on at {} with the key {key}", node.url());
         printer.line("node", &text);
         node.keep();
     } else {

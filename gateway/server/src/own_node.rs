@@ -1,56 +1,78 @@
-//! The node of the demonstration: this very binary, in a process of its own that can be killed.
+//! A node of one's own: this very binary, in a process that can be killed.
+//!
+//! The demonstration and the load harness work on one.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::DemoError;
+use thiserror::Error;
+
+/// Where one listens the first time: on a port that is free.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
+
+const READY: &str = "coppice ready ";
+const SCHEME: &str = "http://";
+
+/// Lines of the log that are shown where the node did not come up.
+const LOG_LINES: usize = 5;
 
 /// What the node needs to know.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) data: PathBuf,
-    pub(super) log: PathBuf,
-    pub(super) database: Option<String>,
-    pub(super) key: String,
-    pub(super) webhook_secret: String,
-    /// A file that names the host that diffs are fetched from.
-    pub(super) config: PathBuf,
+pub(crate) struct Settings {
+    pub(crate) listen: String,
+    pub(crate) data: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) database: Option<String>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// Why there is no node.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The operating system did not play along.
+    #[error("{doing}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it could not be done.
+        #[source]
+        source: io::Error,
+    },
+    /// The node ended before it was ready.
+    #[error("the node did not come up; its log ends with: {0}")]
+    NotReady(String),
 }
 
 /// A running node. Dropped, it is killed.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     child: Child,
     url: String,
     settings: Settings,
     keeps_running: bool,
 }
 
-const READY: &str = "coppice ready ";
-
-/// Lines of the log that are shown where the node did not come up.
-const LOG_LINES: usize = 5;
-
 impl Node {
-    pub(super) fn start(settings: &Settings) -> Result<Self, DemoError> {
-        let system = |doing| move |source| DemoError::System { doing, source };
+    pub(crate) fn start(settings: &Settings) -> Result<Self, NodeError> {
+        let system = |doing| move |source| NodeError::System { doing, source };
         let binary = std::env::current_exe().map_err(system("finding the binary"))?;
         let log = File::options().create(true).append(true).open(&settings.log);
         let log = log.map_err(system("opening the node's log"))?;
         let mut command = Command::new(binary);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", &settings.listen, "--data"])
             .arg(&settings.data)
-            .arg("--config")
-            .arg(&settings.config)
-            .env("COPPICE_BOOTSTRAP_KEY", &settings.key)
-            .env("COPPICE_GITHUB_WEBHOOK_SECRET", &settings.webhook_secret)
             .env("COPPICE_LOG__LEVEL", "info")
+            .envs(settings.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(log)
             .stdin(Stdio::null());
+        if let Some(config) = &settings.config {
+            command.arg("--config").arg(config);
+        }
         if let Some(database) = &settings.database {
             command.args(["--database", database]);
         }
@@ -63,27 +85,34 @@ impl Node {
                 node.url = url;
                 Ok(node)
             }
-            None => Err(DemoError::NotReady(log_tail(&settings.log))),
+            None => Err(NodeError::NotReady(log_tail(&settings.log))),
         }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     /// Kills the process, as SIGKILL does, and starts the next one on the same data.
-    pub(super) fn kill_and_start(mut self) -> Result<Self, DemoError> {
+    pub(crate) fn kill_and_start(mut self) -> Result<Self, NodeError> {
         self.end();
-        let settings = self.settings.clone();
-        Self::start(&settings)
+        Self::start(&self.settings)
+    }
+
+    /// Kills the process. What it takes to start the next one, on the same data and at the same
+    /// address, is what comes back.
+    pub(crate) fn kill(mut self) -> Settings {
+        self.end();
+        let listen = self.url.strip_prefix(SCHEME).unwrap_or(&self.settings.listen).to_owned();
+        Settings { listen, ..self.settings.clone() }
     }
 
     /// Leaves the process running when this is dropped.
-    pub(super) fn keep(&mut self) {
+    pub(crate) const fn keep(&mut self) {
         self.keeps_running = true;
     }
 
