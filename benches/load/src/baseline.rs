@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::names::{OPERATIONS, operation_name};
 use crate::recovery::median;
 use crate::report::Environment;
 
@@ -134,10 +135,10 @@ impl Comparison {
 /// Which way a figure is good; none for one that is neither. Only those of the phases that count
 /// are compared, and no share of outcomes: those have thresholds.
 fn is_more_better(figure: &str) -> Option<bool> {
-    if figure.contains('/') {
+    let (before, of_operation) = figure.rsplit_once('.').unwrap_or(("", figure));
+    if !before.is_empty() && !OPERATIONS.map(operation_name).contains(&before) {
         return None;
     }
-    let of_operation = figure.rsplit('.').next().unwrap_or(figure);
     match of_operation {
         "per_s" | "goodput_of_peak" => Some(true),
         "p50_ms" | "p90_ms" | "p99_ms" | "service_p50_ms" | "service_p99_ms" => Some(false),
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
 
     fn run(p99_ms: f64, per_s: f64) -> BTreeMap<String, f64> {
-        [("add.p99_ms", p99_ms), ("per_s", per_s), ("main/p99_ms", p99_ms), ("errors", 0.5)]
+        [("add.p99_ms", p99_ms), ("per_s", per_s), ("main.p99_ms", p99_ms), ("errors", 0.5)]
             .map(|(name, value)| (name.to_owned(), value))
             .into()
     }

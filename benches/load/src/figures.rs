@@ -9,13 +9,13 @@
 //! | `refused` `overloaded` `not_sent` `unknown` `broken` `timed_out` | share of the tries that ended so |
 //!
 //! Each of these stands for all operations together, for one (`add.p99_ms`), and for one phase
-//! (`steady/p99_ms`, `steady/add.p99_ms`).
+//! (`steady.p99_ms`, `steady.add.p99_ms`). A phase that is called as an operation stands back.
 //!
 //! | Name | What |
 //! |---|---|
 //! | `lag_p50_ms` `lag_p99_ms` `lag_p99_9_ms` `lag_max_ms` | how far the generator was behind its plan |
 //! | `dropped` | operations that were never sent |
-//! | `goodput_of_peak` | acknowledged per second in the most loaded phase that counts, of the capacity; where that wasn't measured, of the most over [`PEAK_SECONDS`] seconds outside of the phase |
+//! | `goodput_of_peak` | acknowledged per second in the most loaded phase that counts, of the capacity; where that wasn't measured, of the most over [`PEAK_SECONDS`] seconds outside of the phase. For another phase: `calm.goodput_of_peak` |
 //! | `settle_ms` | from the end of that phase to the first whole second without failures and with the p99 of before it (see [`crate::recovery`]) |
 //! | `detect_ms_max` `recovery_ms_max` `p99_return_ms_max` | the longest of all faults; endless where one was not seen to recover |
 //! | `faults` `faults_failed` | how many were carried out, how many could not be |
@@ -101,10 +101,13 @@ pub fn names<'a>(
     operations: &[Operation],
 ) -> Vec<String> {
     let mut prefixes = of_operations("", operations);
+    let mut goodputs = Vec::new();
     for phase in phases {
-        prefixes.extend(of_operations(&format!("{phase}/"), operations));
+        goodputs.push(format!("{phase}.goodput_of_peak"));
+        prefixes.extend(of_operations(&format!("{phase}."), operations));
     }
     let mut names: Vec<String> = WHOLE.map(str::to_owned).into();
+    names.extend(goodputs);
     names.push("violations".to_owned());
     names.extend(Check::ALL.map(check_name));
     for prefix in prefixes {
@@ -134,20 +137,20 @@ pub fn figures(
     let operations: std::collections::BTreeSet<Operation> =
         cells.iter().map(|(cell, _)| cell.operation).collect();
     let counted_s = measured.phases.iter().filter(|phase| phase.counts).map(seconds_of).sum();
+    for (at, phase) in measured.phases.iter().enumerate() {
+        let (name, phase_s) = (&phase.name, seconds_of(phase));
+        of_cells(&mut figures, &format!("{name}."), phase_s, &of(&|cell| cell.phase == at));
+        for operation in &operations {
+            let prefix = format!("{name}.{}.", operation_name(*operation));
+            let own = of(&|cell| cell.phase == at && cell.operation == *operation);
+            of_cells(&mut figures, &prefix, phase_s, &own);
+        }
+    }
     of_cells(&mut figures, "", counted_s, &of(&|cell| counts(cell.phase)));
     for operation in &operations {
         let prefix = format!("{}.", operation_name(*operation));
         let own = of(&|cell| counts(cell.phase) && cell.operation == *operation);
         of_cells(&mut figures, &prefix, counted_s, &own);
-    }
-    for (at, phase) in measured.phases.iter().enumerate() {
-        let (name, phase_s) = (&phase.name, seconds_of(phase));
-        of_cells(&mut figures, &format!("{name}/"), phase_s, &of(&|cell| cell.phase == at));
-        for operation in &operations {
-            let prefix = format!("{name}/{}.", operation_name(*operation));
-            let own = of(&|cell| cell.phase == at && cell.operation == *operation);
-            of_cells(&mut figures, &prefix, phase_s, &own);
-        }
     }
     of_generator(&mut figures, measured);
     of_faults(&mut figures, aftermaths);
@@ -234,6 +237,8 @@ fn of_generator(figures: &mut Figures, measured: &Measured) {
     figures.insert("dropped".to_owned(), measured.dropped as f64);
 }
 
+type Time = fn(&Aftermath) -> Option<f64>;
+
 fn of_faults(figures: &mut Figures, aftermaths: &[Aftermath]) {
     let (failed, done): (Vec<&Aftermath>, Vec<_>) =
         aftermaths.iter().partition(|aftermath| aftermath.failed.is_some());
@@ -241,7 +246,7 @@ fn of_faults(figures: &mut Figures, aftermaths: &[Aftermath]) {
     figures.insert("faults_failed".to_owned(), failed.len() as f64);
     let detected = done.iter().filter_map(|aftermath| aftermath.detect_ms).reduce(f64::max);
     figures.extend(detected.map(|ms| ("detect_ms_max".to_owned(), ms)));
-    let times: [(&str, fn(&Aftermath) -> Option<f64>); 2] = [
+    let times: [(&str, Time); 2] = [
         ("recovery_ms_max", |aftermath| aftermath.recover_ms),
         ("p99_return_ms_max", |aftermath| aftermath.p99_return_ms),
     ];
@@ -264,8 +269,11 @@ fn of_server(figures: &mut Figures, measured: &Measured) {
         measured.seconds.iter().enumerate().filter(move |(at, _)| counts(*at)).map(|(_, one)| one)
     };
     let grown = [
-        ("memory_growth", growth(counted().filter_map(memory).collect())),
-        ("p99_growth", growth(counted().filter_map(|one| p99_ms(&one.corrected)).collect())),
+        ("memory_growth", growth(&counted().filter_map(memory).collect::<Vec<_>>())),
+        (
+            "p99_growth",
+            growth(&counted().filter_map(|one| p99_ms(&one.corrected)).collect::<Vec<_>>()),
+        ),
     ];
     for (name, growth) in grown {
         figures.extend(growth.map(|growth| (name.to_owned(), growth)));
@@ -273,7 +281,7 @@ fn of_server(figures: &mut Figures, measured: &Measured) {
 }
 
 /// The median of the last fifth against that of the second, for the first is when caches fill.
-fn growth(values: Vec<f64>) -> Option<f64> {
+fn growth(values: &[f64]) -> Option<f64> {
     let fifth = values.len() / 5;
     let early = median(values.iter().skip(fifth).take(fifth).copied())?;
     let late = median(values.iter().rev().take(fifth).copied())?;

@@ -12,6 +12,7 @@ pub mod check;
 pub mod command;
 pub mod coordinate;
 pub mod drive;
+pub mod examine;
 pub mod faults;
 pub mod figures;
 pub mod keys;

@@ -31,7 +31,9 @@ use crate::threshold::Kept;
 pub const VERSION: u32 = 1;
 
 /// How a run ended. What stands first goes before what follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conclusion {
     /// A promise was broken: whatever else was measured, the answers were wrong.

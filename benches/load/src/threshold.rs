@@ -171,7 +171,7 @@ mod tests {
             ("add.p99_ms <= 25", [true, true, false]),
             ("add.p99_ms>25", [false, false, true]),
             ("add.p99_ms >= 25.0", [false, true, true]),
-            ("steady/add.p99_ms == 25", [false, true, false]),
+            ("steady.add.p99_ms == 25", [false, true, false]),
             ("errors < 2500 %", [true, false, false]),
         ];
         for (text, expected) in cases {
@@ -212,6 +212,6 @@ mod tests {
         assert!(known.contains(&"add.p99_ms".to_owned()), "{known:?}");
         assert!(refused.to_string().contains("add.p50_ms"), "{refused}");
         assert!(Threshold::parse("read.p99_ms < 25", &self::known()).is_err(), "nobody reads here");
-        assert!(Threshold::parse("warm/p99_ms < 25", &self::known()).is_err());
+        assert!(Threshold::parse("warm.p99_ms < 25", &self::known()).is_err());
     }
 }

@@ -5,11 +5,15 @@
 
 mod stub;
 
+use std::path::Path;
+
 use coppice_load::check::elle::Elle;
 use coppice_load::check::{Check, HttpServed, Options, Verdict, check};
+use coppice_load::examine::{Examination, environment, examine, thresholds};
 use coppice_load::faults::{DatabaseCommands, External, Reached};
 use coppice_load::plan::Slice;
 use coppice_load::recording::{History, SORTED_AT_ONCE};
+use coppice_load::report::{Conclusion, Report};
 use coppice_load::run::{self, Finished};
 use coppice_load::scenario::Scenario;
 use stub::{Faults, Stub};
@@ -19,6 +23,8 @@ const SCENARIO: &str = "
 name = 'lies'
 about = 'a short run'
 seed = 7
+thresholds = ['lost == 0', 'main.add.p99_ms < 1500', 'errors < 1 %']
+lag_p99_max_ms = 1000
 timeout_ms = 2000
 keys = { distribution = 'uniform', count = 4 }
 idempotency = { policy = 'repeat', repeat_share = 0.1, retries_max = 3 }
@@ -35,8 +41,8 @@ operation = 'read'
 weight = 2
 ";
 
-fn judged(faults: Faults) -> (Verdict, String) {
-    let stub = Stub::with(faults);
+/// A run against a stub, which serves as long as it is kept.
+fn carried_out(stub: &Stub, out: &Path) -> Finished {
     let reached = Reached { url: stub.url(), key: Stub::KEY.to_owned() };
     let mut starter = External {
         reached,
@@ -44,23 +50,28 @@ fn judged(faults: Faults) -> (Verdict, String) {
         restart: None,
         database: DatabaseCommands { stop: None, start: None },
     };
-    let out = tempfile::tempdir().unwrap();
-    let options = run::Options {
-        out: out.path().to_owned(),
-        threads: 1,
-        slice: Slice::WHOLE,
-        onlooker: None,
-    };
+    let options =
+        run::Options { out: out.to_owned(), threads: 1, slice: Slice::WHOLE, onlooker: None };
     let scenario = Scenario::parse("lies", SCENARIO).unwrap();
     let finished = run::run(scenario, &mut starter, &options).unwrap();
-    let Finished { measured, history, reached, tries, .. } = finished;
-    assert!(tries >= 300, "{tries}");
+    assert!(finished.tries >= 300, "{}", finished.tries);
+    finished
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(future)
+}
+
+fn judged(faults: Faults) -> (Verdict, String) {
+    let stub = Stub::with(faults);
+    let out = tempfile::tempdir().unwrap();
+    let Finished { measured, history, reached, .. } = carried_out(&stub, out.path());
     let served = HttpServed::new(&reached.url, &reached.key).unwrap();
     let entries = History::open(&history).unwrap().by_key(SORTED_AT_ONCE).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let options = Options::new(measured.run, measured.prefix);
     let mut elle = Elle::default();
-    let verdict = runtime.block_on(check(&served, &options, entries, Some(&mut elle))).unwrap();
+    let verdict = wait(check(&served, &options, entries, Some(&mut elle))).unwrap();
     let mut text = Vec::new();
     elle.write(&mut text).unwrap();
     (verdict, String::from_utf8(text).unwrap())
@@ -155,4 +166,35 @@ fn a_read_of_another_value_is_wrong() {
 #[test]
 fn a_read_of_the_state_before_is_stale() {
     is_caught(Faults { stale_every: 10, ..Faults::default() }, Check::Stale);
+}
+
+#[test]
+fn an_examination_writes_everything_beside_the_history() {
+    for (faults, conclusion) in [
+        (Faults::default(), Conclusion::Pass),
+        (Faults { overload_every: 5, ..Faults::default() }, Conclusion::Threshold),
+        (Faults { lose_every: 50, ..Faults::default() }, Conclusion::Correctness),
+    ] {
+        let stub = Stub::with(faults);
+        let out = tempfile::tempdir().unwrap();
+        let finished = carried_out(&stub, out.path());
+        let examination = Examination {
+            out: out.path().to_owned(),
+            thresholds: thresholds(&finished.scenario).unwrap(),
+            baseline: None,
+            elle: true,
+            alone: true,
+            generators: (1, 0),
+            environment: wait(environment(&finished.reached, true)),
+        };
+        let report = wait(examine(&finished, examination)).unwrap();
+        assert_eq!(report.conclusion, conclusion, "{:#?}", report.reasons);
+        let read = |name: &str| std::fs::read_to_string(out.path().join(name)).unwrap();
+        let written: Report = serde_json::from_str(&read("report.json")).unwrap();
+        assert_eq!(written.conclusion, conclusion);
+        assert!(read("report.html").contains("data-plot=\"percentiles\""));
+        assert!(read("report.txt").starts_with("lies: "));
+        assert!(read("latencies.hlog").contains("Tag=corrected"));
+        assert!(read("elle.edn").contains(":append"));
+    }
 }

@@ -313,7 +313,7 @@ fn main() -> ExitCode {
                 Err(error) => Err(fail(&error, FAILED)),
             }
         }),
-        Command::Load(arguments) => match commands::load(*arguments) {
+        Command::Load(arguments) => match commands::load(&arguments) {
             Ok(verdict) => ExitCode::from(verdict.code()),
             Err(error) => fail(&error, FAILED),
         },

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::is_of_counter;
-use crate::record::{Entry, Operation};
+use crate::record::{Entry, Operation, Outcome};
 
 /// What the sender knows in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ impl Asked {
     pub(super) fn take(&mut self, mut entries: Vec<Entry>) -> Option<Vec<Entry>> {
         for entry in entries.extract_if(.., |entry| !is_of_counter(entry.operation)) {
             let fate = match entry.outcome {
-                outcome if outcome == crate::record::Outcome::Acknowledged => Fate::Acknowledged,
+                Outcome::Acknowledged => Fate::Acknowledged,
                 outcome if outcome.may_have_happened() => Fate::Unknown,
                 _ => Fate::NotApplied,
             };

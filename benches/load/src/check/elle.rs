@@ -129,7 +129,7 @@ impl Elle {
         for (at, (_, op)) in told.order[..seen].iter().enumerate() {
             let gap = if at == 0 { "" } else { " " };
             // Writing to a string can't fail.
-            let _ = write!(list, "{gap}{op}");
+            let _written = write!(list, "{gap}{op}");
         }
         self.push(read.sent, false, read.op, "invoke", format!("[[:r {entity} nil]]"));
         self.push(read.done, true, read.op, "ok", format!("[[:r {entity} [{list}]]]"));

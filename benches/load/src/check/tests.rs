@@ -50,8 +50,8 @@ fn read(op: u64, sequence: u64, value: i64) -> Entry {
     Entry { sequence, value, ..entry(op, Operation::Read, 1, 0) }
 }
 
-fn sound(entries: &[Entry]) -> impl Iterator<Item = std::io::Result<Entry>> + use<> {
-    entries.to_vec().into_iter().map(Ok)
+fn sound(entries: &[Entry]) -> impl Iterator<Item = std::io::Result<Entry>> + '_ {
+    entries.iter().copied().map(Ok)
 }
 
 async fn judged_by(options: &Options, memory: &Memory, entries: &[Entry]) -> Verdict {

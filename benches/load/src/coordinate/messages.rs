@@ -9,7 +9,9 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::Assignment;
-use crate::measured::{Cell, Fault, Generator, Latencies, Measured, Peak, Phase, Second};
+use crate::measured::{
+    Cell, Fault, Generator, Latencies, Measured, Peak, Phase, Second, histogram,
+};
 use crate::record::{Entry, Nanos, Operation, Outcome};
 
 /// Seconds in a frame: three histograms of a few kilobytes each.
@@ -105,7 +107,13 @@ fn packed(histogram: &Histogram<u64>) -> Result<String, String> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// It may grow, whatever it was: those that it is added to have their own bounds.
+/// One with the bounds that all of a run have, whatever the bytes say.
+fn bounded(text: &str) -> Result<Histogram<u64>, String> {
+    let mut whole = histogram();
+    whole.add(unpacked(text)?).map_err(|error| format!("a histogram: {error:?}"))?;
+    Ok(whole)
+}
+
 fn unpacked(text: &str) -> Result<Histogram<u64>, String> {
     let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
     let read = Deserializer::new().deserialize(&mut bytes.as_slice());
@@ -151,7 +159,7 @@ impl Head {
         let cells = self.cells.into_iter().map(|one| {
             let OneCell { phase, operation, outcome, corrected, service } = one;
             let latencies =
-                Latencies { corrected: unpacked(&corrected)?, service: unpacked(&service)? };
+                Latencies { corrected: bounded(&corrected)?, service: bounded(&service)? };
             Ok((Cell { phase, operation, outcome }, latencies))
         });
         let phases = self.phases.into_iter().map(|phase| {
@@ -168,7 +176,7 @@ impl Head {
             phases: phases.collect(),
             cells: cells.collect::<Result<_, String>>()?,
             seconds,
-            lag: unpacked(&self.lag)?,
+            lag: bounded(&self.lag)?,
             dropped: self.dropped,
             faults: faults.collect(),
             codes: self.codes,

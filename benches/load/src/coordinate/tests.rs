@@ -34,11 +34,13 @@ fn entry(op: u64) -> Entry {
     }
 }
 
+type Ran = (Result<Gathered, CoordinateError>, Vec<Entry>, Vec<Result<(), CoordinateError>>);
+
 /// Generators that each do what `carry_out` says, and what the coordinator makes of them.
 fn run(
     generators: u32,
     carry_out: impl Fn(&Assignment) -> io::Result<Carried<Vec<io::Result<Entry>>>> + Sync,
-) -> (Result<Gathered, CoordinateError>, Vec<Entry>, Vec<Result<(), CoordinateError>>) {
+) -> Ran {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut kept = Vec::new();

@@ -21,17 +21,26 @@ pub(super) fn note(figures: &mut Figures, measured: &Measured) {
     let Some(loaded) = counted.max_by(|one, other| load(one).total_cmp(&load(other))) else {
         return;
     };
-    let rates: Vec<f64> = within(measured, loaded).map(|(_, second)| rate(second)).collect();
-    let others = measured.phases.iter().filter(|phase| !std::ptr::eq(*phase, loaded));
-    let capacity = measured.capacity.map(|peak| peak.per_s);
-    let peak = || others.filter_map(|phase| peak(measured, phase)).reduce(f64::max);
-    let peak = capacity.or_else(peak);
-    let peak = peak.or_else(|| peak_of(&rates)).filter(|peak| *peak > 0.0);
-    if let Some(peak) = peak.filter(|_| !rates.is_empty()) {
-        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
-        figures.insert("goodput_of_peak".to_owned(), mean / peak);
+    for phase in &measured.phases {
+        let goodput = goodput(measured, phase);
+        if std::ptr::eq(phase, loaded) {
+            figures.extend(goodput.map(|share| ("goodput_of_peak".to_owned(), share)));
+        }
+        figures.extend(goodput.map(|share| (format!("{}.goodput_of_peak", phase.name), share)));
     }
     figures.extend(settle_ms(measured, loaded).map(|ms| ("settle_ms".to_owned(), ms)));
+}
+
+/// What is acknowledged per second of a phase, of the peak.
+fn goodput(measured: &Measured, phase: &Phase) -> Option<f64> {
+    let rates: Vec<f64> = within(measured, phase).map(|(_, second)| rate(second)).collect();
+    let capacity = measured.capacity.map(|peak| peak.per_s);
+    let outside = || {
+        let others = measured.phases.iter().filter(|other| !std::ptr::eq(*other, phase));
+        others.filter_map(|other| peak(measured, other)).reduce(f64::max)
+    };
+    let peak = capacity.or_else(outside).or_else(|| peak_of(&rates)).filter(|peak| *peak > 0.0)?;
+    (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64 / peak)
 }
 
 /// The whole seconds of a phase.

@@ -33,9 +33,9 @@ fn latencies_rates_and_shares_are_over_what_counts() {
     is(&figures, "broken", 0.1);
     is(&figures, "timed_out", 0.0);
     is(&figures, "add.max_ms", 4.0);
-    is(&figures, "main/add.per_s", 90.0);
-    is(&figures, "warm/read.p50_ms", 100.0);
-    is(&figures, "warm/service_p99_99_ms", 8.0);
+    is(&figures, "main.add.per_s", 90.0);
+    is(&figures, "warm.read.p50_ms", 100.0);
+    is(&figures, "warm.service_p99_99_ms", 8.0);
     is(&figures, "dropped", 0.0);
     is(&figures, "lost", 0.0);
     assert_eq!(figures.get("read.p99_ms"), None, "only the warm-up read");
@@ -91,7 +91,11 @@ fn goodput_is_of_the_peak_outside_and_the_end_of_overload_is_found() {
         vec![phase("peak", 0, 10, false), phase("over", 10, 20, true), phase("calm", 20, 25, true)];
     let figures = of(&run);
     is(&figures, "goodput_of_peak", 0.9);
+    is(&figures, "over.goodput_of_peak", 0.9);
+    is(&figures, "peak.goodput_of_peak", 1_000.0 / 900.0);
     is(&figures, "settle_ms", 2_000.0);
+    run.capacity = Some(crate::measured::Peak { per_s: 1_800.0, sessions: 8 });
+    is(&of(&run), "goodput_of_peak", 0.5);
     run.seconds.truncate(22);
     is(&of(&run), "settle_ms", f64::INFINITY);
 }

@@ -114,7 +114,9 @@ fn conclude(
         let broken: Vec<String> = broken
             .map(|(check, tally)| {
                 let Some(first) = tally.first.first() else { return check.to_string() };
-                format!("{} of {} are wrong, such as {first}", tally.violations, tally.examined)
+                let [found, examined] = [tally.violations, tally.examined]
+                    .map(|count| super::plain::number(count as f64));
+                format!("{found} of {examined} are wrong, such as {first}")
             })
             .collect();
         reasons.splice(0..0, broken);

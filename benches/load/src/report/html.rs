@@ -30,8 +30,8 @@ pub fn html(report: &Report) -> serde_json::Result<String> {
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     let title = escape(&report.scenario);
     // Writing to a string can't fail, here and below.
-    let _ = writeln!(page, "<title>{title}: Coppice load report</title>");
-    let _ = writeln!(page, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>");
+    let _written = writeln!(page, "<title>{title}: Coppice load report</title>");
+    let _written = writeln!(page, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>");
     page.push_str(&header(report));
     page.push_str(&tiles(report));
     page.push_str("<div class=\"grid\">\n");
@@ -39,9 +39,9 @@ pub fn html(report: &Report) -> serde_json::Result<String> {
     page.push_str(&tables::all(report));
     page.push_str("</div>\n");
     page.push_str(&footer(report));
-    let _ =
+    let _written =
         writeln!(page, "</main>\n<script type=\"application/json\" id=\"data\">{data}</script>");
-    let _ = writeln!(page, "<script>\n{SCRIPT}</script>\n</body>\n</html>");
+    let _written = writeln!(page, "<script>\n{SCRIPT}</script>\n</body>\n</html>");
     Ok(page)
 }
 
@@ -75,16 +75,16 @@ const fn badge(conclusion: Conclusion) -> &'static str {
 fn header(report: &Report) -> String {
     let mut text = String::from("<header>\n");
     let (class, words) = (badge(report.conclusion), concluded(report.conclusion));
-    let _ = writeln!(text, "<h1>{}</h1>", escape(&report.scenario));
-    let _ = writeln!(text, "<span class=\"badge {class}\">{words}</span>");
+    let _written = writeln!(text, "<h1>{}</h1>", escape(&report.scenario));
+    let _written = writeln!(text, "<span class=\"badge {class}\">{words}</span>");
     if !report.about.is_empty() {
-        let _ = writeln!(text, "<p>{}</p>", escape(&report.about));
+        let _written = writeln!(text, "<p>{}</p>", escape(&report.about));
     }
     text.push_str("</header>\n");
     if !report.reasons.is_empty() {
         text.push_str("<ul class=\"reasons\">\n");
         for reason in &report.reasons {
-            let _ = writeln!(text, "<li>{}</li>", escape(reason));
+            let _written = writeln!(text, "<li>{}</li>", escape(reason));
         }
         text.push_str("</ul>\n");
     }
@@ -94,13 +94,14 @@ fn header(report: &Report) -> String {
 fn tiles(report: &Report) -> String {
     let mut text = String::from("<div class=\"tiles\">\n");
     let mut tile = |value: &str, unit: &str, what: &str, class: &str| {
-        let _ = writeln!(
+        let _written = writeln!(
             text,
             "<div class=\"tile\"><b class=\"{class}\">{value}<small>{unit}</small></b>\
              <span>{what}</span></div>"
         );
     };
-    let figure = |name: &str| report.figures.get(name).map_or("-".to_owned(), |one| number(*one));
+    let figure =
+        |name: &str| report.figures.get(name).map_or_else(|| "-".to_owned(), |one| number(*one));
     tile(&figure("per_s"), " /s", "acknowledged", "");
     tile(&figure("p50_ms"), " ms", "p50 from the intended start", "");
     tile(&figure("p99_ms"), " ms", "p99 from the intended start", "");
@@ -130,7 +131,7 @@ fn plots(report: &Report) -> String {
         choose.push_str("<div class=\"choose\" role=\"group\" aria-label=\"Operation\">\n");
         for (at, operation) in report.operations.iter().enumerate() {
             let (pressed, name) = (at == 0, escape(&operation.name));
-            let _ = writeln!(
+            let _written = writeln!(
                 choose,
                 "<button type=\"button\" data-operation=\"{at}\" aria-pressed=\"{pressed}\">\
                  {name}</button>"
@@ -162,7 +163,7 @@ fn plots(report: &Report) -> String {
         "",
         &plot("generator"),
     ));
-    text.push_str(&card("Server", "Its resident memory.", "", &plot("memory")));
+    text.push_str(&card("Server", "Its resident memory, in MB.", "", &plot("memory")));
     text
 }
 

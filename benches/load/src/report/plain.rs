@@ -55,7 +55,7 @@ pub(super) const fn concluded(conclusion: Conclusion) -> &'static str {
 
 /// What a curve says at these quantiles.
 pub(super) fn at(curve: &[(f64, f64)], quantile: f64) -> f64 {
-    let behind = curve.iter().find(|(at, _)| *at >= quantile - 1e-9).or(curve.last());
+    let behind = curve.iter().find(|(at, _)| *at >= quantile - 1e-9).or_else(|| curve.last());
     behind.map_or(0.0, |(_, ms)| *ms)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn at(curve: &[(f64, f64)], quantile: f64) -> f64 {
 pub fn plain(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
-    let _ = write_all(&mut text, report);
+    let _written = write_all(&mut text, report);
     text
 }
 

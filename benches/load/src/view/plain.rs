@@ -28,14 +28,14 @@ pub fn plain_line(snapshot: &Snapshot) -> String {
     for outcome in &OUTCOMES[1..] {
         if of(outcome) > 0 {
             // Writing to a string can't fail, here and below.
-            let _ = write!(text, "  {} {}", outcome_name(*outcome), of(outcome));
+            let _written = write!(text, "  {} {}", outcome_name(*outcome), of(outcome));
         }
     }
     if last.dropped > 0 {
-        let _ = write!(text, "  dropped {}", last.dropped);
+        let _written = write!(text, "  dropped {}", last.dropped);
     }
     for fault in snapshot.faults.iter().filter(|fault| !fault.is_over) {
-        let _ = write!(text, "  [{}]", fault.name);
+        let _written = write!(text, "  [{}]", fault.name);
     }
     text
 }

@@ -75,7 +75,7 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
     for head in heads {
         // Writing to a string can't fail, here and below.
-        let _ = match head.strip_suffix('#') {
+        let _written = match head.strip_suffix('#') {
             Some(head) => write!(text, "<th class=\"n\">{head}</th>"),
             None => write!(text, "<th>{head}</th>"),
         };
@@ -84,7 +84,7 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<Cell>>) -> String {
     for row in rows {
         text.push_str("<tr>");
         for Cell { class, html } in row {
-            let _ = write!(text, "<td class=\"{class}\">{html}</td>");
+            let _written = write!(text, "<td class=\"{class}\">{html}</td>");
         }
         text.push_str("</tr>\n");
     }

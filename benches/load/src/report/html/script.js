@@ -76,7 +76,7 @@ function plot(place, of) {
   /* What is nearer to another than it is long is left out; the ends stay. */
   const below = of.ticks(width).filter((one) => one.at >= first && one.at <= last);
   const room = (one) => one.at === first || one.at === last
-    || (x(one.at) - box.left > (below[0].at === first ? 34 : 0) && box.right - x(one.at) > 66);
+    || (x(one.at) - box.left > (below[0].at === first ? 46 : 0) && box.right - x(one.at) > 66);
   for (const one of below.filter(room)) {
     make("text", { x: x(one.at), y: height - 8, "text-anchor": one.at === first ? "start" : one.at === last ? "end" : "middle" }, svg).textContent = one.text;
   }

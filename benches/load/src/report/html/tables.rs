@@ -105,7 +105,7 @@ fn checks(report: &Report) -> String {
         content.push_str("<ul class=\"found bad\">\n");
         for violation in verdict.kept() {
             // Writing to a string can't fail.
-            let _ = writeln!(content, "<li>{}</li>", escape(&violation.to_string()));
+            let _written = writeln!(content, "<li>{}</li>", escape(&violation.to_string()));
         }
         content.push_str("</ul>\n");
     }
@@ -135,8 +135,8 @@ fn faults(report: &Report) -> String {
                 n(time(fault.detect_ms)),
                 n(time(fault.recover_ms)),
                 n(time(fault.p99_return_ms)),
-                n(fault.rate_before.map_or("-".to_owned(), number)),
-                n(fault.rate_lowest.map_or("-".to_owned(), number)),
+                n(fault.rate_before.map_or_else(|| "-".to_owned(), number)),
+                n(fault.rate_lowest.map_or_else(|| "-".to_owned(), number)),
                 n(time(fault.p99_highest_ms)),
             ]),
         }
@@ -173,7 +173,7 @@ fn baseline(report: &Report) -> String {
     let rows: Vec<Vec<Cell>> = rows.collect();
     let mut about = format!("Median and range of {} runs.", comparison.runs);
     for difference in &comparison.differences {
-        let _ = write!(about, " Not the same: {}.", escape(difference));
+        let _written = write!(about, " Not the same: {}.", escape(difference));
     }
     let table = table(&["Figure", "median#", "range#", "now#", ""], rows);
     card("Against the baseline", &about, "wide", &table)
