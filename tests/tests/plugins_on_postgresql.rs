@@ -36,5 +36,9 @@ mod policy;
 mod registry;
 #[path = "plugins/routes.rs"]
 mod routes;
+#[path = "../../actors/services/plugins/tests/host/secrets.rs"]
+mod secrets;
+#[path = "plugins/signed.rs"]
+mod signed;
 #[path = "../../actors/services/plugins/tests/host/world.rs"]
 mod world;

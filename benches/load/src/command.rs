@@ -9,11 +9,14 @@ use std::path::PathBuf;
 use clap::Args;
 use thiserror::Error;
 
+use crate::baseline::{Baseline, BaselineError, RUNS_MIN};
+use crate::examine::{Examination, ExamineError, environment, examine, thresholds};
 use crate::faults::{DatabaseCommands, External, Reached, Starter};
-use crate::measured::Measured;
 use crate::plan::Slice;
+use crate::report::{Conclusion, Report, plain};
 use crate::run::{Finished, Options, RunError, default_out, run};
 use crate::scenario::{CANONICAL, SHIPPED, Scenario, ScenarioError};
+use crate::threshold::{Threshold, ThresholdError};
 
 /// How a run that was carried out ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,17 @@ impl Verdict {
     }
 }
 
+impl From<Conclusion> for Verdict {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Pass => Self::Pass,
+            Conclusion::Threshold => Self::Threshold,
+            Conclusion::GeneratorLimited => Self::GeneratorLimited,
+            Conclusion::Correctness => Self::Correctness,
+        }
+    }
+}
+
 /// The command could not do what it was told to.
 #[derive(Debug, Error)]
 pub enum CommandError {
@@ -50,6 +64,15 @@ pub enum CommandError {
     /// The run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A threshold of the scenario makes no sense.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// The run was carried out and can't be judged.
+    #[error("the run can not be judged")]
+    Examine(#[from] ExamineError),
+    /// The baseline can't be kept.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// A target was named and no key.
     #[error("--target needs the key of its API: --key, or COPPICE_API_KEY")]
     NoKey,
@@ -106,6 +129,21 @@ pub struct LoadArguments {
     /// Starts it, and returns once it can be used.
     #[arg(long, value_name = "COMMAND", requires = "postgres_stop")]
     postgres_start: Option<String>,
+    /// Compares with earlier runs, and fails where this one is worse.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Keeps the figures of these runs to compare later ones with.
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    save_baseline: Option<PathBuf>,
+    /// How often it is run [default: 1; 5 for a baseline].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    runs: Option<u32>,
+    /// Writes a history that Elle reads.
+    #[arg(long)]
+    elle: bool,
+    /// Others use the run's entities as well: what the run never asked for is no fault.
+    #[arg(long)]
+    shared: bool,
     /// Doesn't show the seconds as they pass.
     #[arg(long)]
     quiet: bool,
@@ -144,8 +182,8 @@ fn slice(text: &str) -> Result<Slice, String> {
 ///
 /// Where it could not do what it was told to; what the target did wrong is in the verdict.
 pub fn load(
-    arguments: LoadArguments,
-    own: impl FnOnce(OwnServer) -> Result<Box<dyn Starter>, crate::faults::StarterError>,
+    arguments: &LoadArguments,
+    mut own: impl FnMut(OwnServer) -> Result<Box<dyn Starter>, crate::faults::StarterError>,
 ) -> Result<Verdict, CommandError> {
     if arguments.list {
         list()?;
@@ -154,49 +192,95 @@ pub fn load(
     let name = arguments.scenario.as_deref().unwrap_or(CANONICAL);
     let mut scenario = Scenario::find(name)?.scaled(arguments.time_scale);
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+    let thresholds = thresholds(&scenario)?;
+    let least = if arguments.save_baseline.is_some() { RUNS_MIN } else { 1 };
+    let runs = arguments.runs.map_or(least, |runs| runs as usize);
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(&scenario));
+    let mut reports = Vec::new();
+    for number in 0..runs {
+        let out = if runs == 1 { out.clone() } else { out.join(format!("run-{number}")) };
+        let mut starter = starter(arguments, &mut own)?;
+        reports.push(once(arguments, &scenario, &thresholds, starter.as_mut(), out)?);
+    }
+    if let Some(path) = &arguments.save_baseline {
+        let figures: Vec<_> = reports.iter().map(|report| report.figures.clone()).collect();
+        let environment = reports[0].environment.clone();
+        Baseline::of(&scenario.name, environment, &figures)?.write(path)?;
+    }
+    let worst = reports.iter().map(|report| report.conclusion).min();
+    Ok(worst.map_or(Verdict::Pass, Verdict::from))
+}
+
+/// One run, with its report.
+fn once(
+    arguments: &LoadArguments,
+    scenario: &Scenario,
+    thresholds: &[Threshold],
+    starter: &mut dyn Starter,
+    out: PathBuf,
+) -> Result<Report, CommandError> {
     let (onlooker, watching) = if arguments.quiet {
         (None, None)
     } else {
         let (onlooker, watching) = watching::watch(arguments.threads)?;
         (Some(onlooker), Some(watching))
     };
-    let options = Options {
-        out: arguments.out.clone().unwrap_or_else(|| default_out(&scenario)),
-        threads: arguments.threads,
-        slice: arguments.slice,
-        onlooker,
-    };
-    let mut starter = starter(arguments, own)?;
-    let finished = run(scenario, starter.as_mut(), &options);
+    let options =
+        Options { out: out.clone(), threads: arguments.threads, slice: arguments.slice, onlooker };
+    let finished = run(scenario.clone(), starter, &options);
     drop(options);
     if let Some(watching) = watching {
         watching.end()?;
     }
     let finished = finished?;
-    let verdict = judge(&finished.measured);
-    say(&finished, verdict)?;
-    Ok(verdict)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        let is_own = arguments.target.is_none();
+        let mut environment = environment(&finished.reached, is_own).await;
+        if is_own {
+            let store = if arguments.database.is_some() { "postgresql" } else { "sqlite" };
+            environment.store = Some(store.to_owned());
+            environment.settings.extend(scenario.server.environment.clone());
+        }
+        let examination = Examination {
+            out,
+            thresholds: thresholds.to_vec(),
+            baseline: arguments.baseline.clone(),
+            elle: arguments.elle,
+            alone: !arguments.shared,
+            generators: (u64::from(arguments.slice.of), 0),
+            environment,
+        };
+        examine(&finished, examination).await
+    })?;
+    say(&finished, &report)?;
+    Ok(report)
 }
 
 fn starter(
-    arguments: LoadArguments,
-    own: impl FnOnce(OwnServer) -> Result<Box<dyn Starter>, crate::faults::StarterError>,
+    arguments: &LoadArguments,
+    own: &mut impl FnMut(OwnServer) -> Result<Box<dyn Starter>, crate::faults::StarterError>,
 ) -> Result<Box<dyn Starter>, CommandError> {
-    let database =
-        DatabaseCommands { stop: arguments.postgres_stop, start: arguments.postgres_start };
-    match arguments.target {
+    let database = DatabaseCommands {
+        stop: arguments.postgres_stop.clone(),
+        start: arguments.postgres_start.clone(),
+    };
+    match &arguments.target {
         Some(url) => Ok(Box::new(External {
-            reached: Reached { url, key: arguments.key.ok_or(CommandError::NoKey)? },
+            reached: Reached {
+                url: url.clone(),
+                key: arguments.key.clone().ok_or(CommandError::NoKey)?,
+            },
             process_id: arguments.pid,
-            restart: arguments.restart,
+            restart: arguments.restart.clone(),
             database,
         })),
-        None => Ok(own(OwnServer { database: arguments.database, database_commands: database })?),
+        None => {
+            let server =
+                OwnServer { database: arguments.database.clone(), database_commands: database };
+            Ok(own(server)?)
+        }
     }
-}
-
-fn judge(measured: &Measured) -> Verdict {
-    if measured.is_generator_limited() { Verdict::GeneratorLimited } else { Verdict::Pass }
 }
 
 fn list() -> Result<(), CommandError> {
@@ -208,16 +292,21 @@ fn list() -> Result<(), CommandError> {
     Ok(())
 }
 
-fn say(finished: &Finished, verdict: Verdict) -> io::Result<()> {
+fn say(finished: &Finished, report: &Report) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(summary::text(finished).as_bytes())?;
-    if verdict == Verdict::GeneratorLimited {
+    writeln!(out)?;
+    out.write_all(plain(report).as_bytes())?;
+    if report.generator.is_limited {
         writeln!(
             out,
             "\nTHE GENERATOR WAS THE BOTTLENECK: it was further behind its plan than \
              {} ms at the 99th percentile.\nThese figures are of the generator, not of the target.",
             finished.scenario.lag_p99_max_ms
         )?;
+    }
+    if let Some(directory) = finished.history.parent() {
+        writeln!(out, "\nthe report is in {}", directory.display())?;
     }
     out.flush()
 }

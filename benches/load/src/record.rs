@@ -6,6 +6,19 @@ use uuid::Uuid;
 /// Nanoseconds of the monotonic clock since the run began.
 pub type Nanos = u64;
 
+/// Numbers that one operation of the plan has: each of its steps has its own, in order. A generator
+/// of several has the operations of the plan whose number leaves its index.
+pub const STEPS: u64 = 4;
+
+/// Bits of a number of the plan that count within its phase; the phase stands above them.
+pub const PLACE_BITS: u32 = 40;
+
+/// Which of several generators an operation is of.
+#[must_use]
+pub const fn generator_of(op: u64, generators: u64) -> u64 {
+    ((op / STEPS) & ((1 << PLACE_BITS) - 1)) % generators
+}
+
 /// What an operation asks for. Its name is the one in scenarios and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -313,7 +313,7 @@ fn main() -> ExitCode {
                 Err(error) => Err(fail(&error, FAILED)),
             }
         }),
-        Command::Load(arguments) => load(*arguments),
+        Command::Load(arguments) => load(&arguments),
         Command::Verify { options, archive } => run(&options.sources(None), async |settings| {
             commands::verify(settings, archive.as_deref()).await.map_err(|error| {
                 let found = matches!(error, VerifyError::Fault(_));
@@ -361,7 +361,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(arguments: LoadArguments) -> ExitCode {
+fn load(arguments: &LoadArguments) -> ExitCode {
     match commands::load(arguments) {
         Ok(verdict) => ExitCode::from(verdict.code()),
         Err(error) => fail(&error, FAILED),

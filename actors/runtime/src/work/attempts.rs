@@ -17,10 +17,13 @@ use crate::work::retry::{Jitter, RetryPolicy};
 /// Messages counted or forgotten in one transaction.
 const BATCH_MAX: usize = 512;
 
+/// A message whose count is to go, and who waits for that.
+type Forgotten = (Tried, Option<oneshot::Sender<()>>);
+
 #[derive(Debug, Default)]
 struct Intake {
     counting: Mutex<Vec<(Tried, oneshot::Sender<u32>)>>,
-    done: Mutex<Vec<(Tried, Option<oneshot::Sender<()>>)>>,
+    done: Mutex<Vec<Forgotten>>,
     bell: Notify,
 }
 
@@ -85,15 +88,38 @@ impl AttemptsHandle {
         }
     }
 
+    /// What is next: nothing is counted while more is to be forgotten than one batch holds.
+    fn next(&self) -> (Vec<(Tried, oneshot::Sender<u32>)>, Vec<Forgotten>) {
+        let mut counting = self.0.counting.lock();
+        let mut done = self.0.done.lock();
+        let forgotten = first_of(&mut done);
+        let counted = if done.is_empty() { first_of(&mut counting) } else { Vec::new() };
+        (counted, forgotten)
+    }
+
     /// One batch of each; false where nothing waited.
+    ///
+    /// What is to be forgotten goes first: whoever counts asked after it. The other way round, a
+    /// count that was to be forgotten before a message is tried anew would take the new try's along.
     async fn step(
         &self,
         store: &dyn Store,
         clock: &dyn Clock,
     ) -> Result<bool, coppice_persistence::StoreError> {
-        let counting = first_of(&self.0.counting);
-        let worked = !counting.is_empty();
-        if worked {
+        let (counting, done) = self.next();
+        let worked = !counting.is_empty() || !done.is_empty();
+        if !done.is_empty() {
+            let messages: Vec<Tried> = done.iter().map(|(message, _)| *message).collect();
+            if let Err(error) = store.drop_attempts(&messages).await {
+                self.0.done.lock().splice(0..0, done);
+                self.0.counting.lock().splice(0..0, counting);
+                return Err(error);
+            }
+            done.into_iter().filter_map(|(_, reply)| reply).for_each(|reply| {
+                let _gone = reply.send(());
+            });
+        }
+        if !counting.is_empty() {
             let messages: Vec<Tried> = counting.iter().map(|(message, _)| *message).collect();
             match store.count_attempts(&messages, clock.now()).await {
                 // Whoever asked and went away needs no answer.
@@ -107,26 +133,13 @@ impl AttemptsHandle {
                 }
             }
         }
-        let done = first_of(&self.0.done);
-        if done.is_empty() {
-            return Ok(worked);
-        }
-        let messages: Vec<Tried> = done.iter().map(|(message, _)| *message).collect();
-        if let Err(error) = store.drop_attempts(&messages).await {
-            self.0.done.lock().splice(0..0, done);
-            return Err(error);
-        }
-        done.into_iter().filter_map(|(_, reply)| reply).for_each(|reply| {
-            let _gone = reply.send(());
-        });
-        Ok(true)
+        Ok(worked)
     }
 }
 
-fn first_of<T>(waiting: &Mutex<Vec<T>>) -> Vec<T> {
-    let mut waiting = waiting.lock();
+fn first_of<T>(waiting: &mut Vec<T>) -> Vec<T> {
     if waiting.len() <= BATCH_MAX {
-        return take(&mut *waiting);
+        return take(waiting);
     }
     waiting.drain(..BATCH_MAX).collect()
 }

@@ -6,7 +6,7 @@ use crate::record::Operation;
 use crate::scenario::{Policy, Scenario, Share};
 
 /// Steps that an operation of the mix may have, each an operation of its own: an intent has three.
-pub(super) const STEPS: u64 = 4;
+pub(super) use crate::record::STEPS;
 
 /// All that is known beforehand of what the operations do.
 #[derive(Debug)]

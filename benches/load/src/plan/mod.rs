@@ -5,13 +5,11 @@
 
 mod arrivals;
 
-use crate::record::Nanos;
+use crate::record::{Nanos, PLACE_BITS};
 use crate::scenario::{Arrivals, Phase, Rate};
 
 use arrivals::Times;
 
-/// Bits of an operation's number that count within its phase: a trillion.
-const NUMBER_BITS: u32 = 40;
 const NANOS_PER_S: f64 = 1e9;
 
 /// Something that is to begin.
@@ -193,11 +191,11 @@ impl Iterator for Plan {
 }
 
 const fn place(number: u64) -> u64 {
-    number & ((1 << NUMBER_BITS) - 1)
+    number & ((1 << PLACE_BITS) - 1)
 }
 
 const fn number(phase: usize, place: u64) -> u64 {
-    ((phase as u64) << NUMBER_BITS) | place
+    ((phase as u64) << PLACE_BITS) | place
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::own_node::{ANY_PORT, Node, NodeError, Settings};
 /// # Errors
 ///
 /// Where it could not do what it was told to.
-pub fn load(arguments: LoadArguments) -> Result<Verdict, CommandError> {
+pub fn load(arguments: &LoadArguments) -> Result<Verdict, CommandError> {
     command::load(arguments, |own| Ok(Box::new(Own::new(own)?)))
 }
 

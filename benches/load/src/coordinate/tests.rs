@@ -1,0 +1,179 @@
+//! A coordinator and its generators on the loopback.
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use super::*;
+use crate::record::{Entry, Operation, Outcome};
+use crate::sample::{fault, measured, second};
+
+fn job() -> Assignment {
+    let (prefix, scenario) = ("c".to_owned(), "name = \"steady\"".to_owned());
+    Assignment { index: 0, of: 0, run: 0xfeed, prefix, scenario }
+}
+
+fn entry(op: u64) -> Entry {
+    Entry {
+        op,
+        attempt: 0,
+        session: 0,
+        operation: Operation::Add,
+        keyed: true,
+        key: op,
+        other: 0,
+        amount: -1,
+        intended: 1,
+        sent: 2,
+        done: u64::MAX,
+        outcome: Outcome::Acknowledged,
+        status: 200,
+        sequence: 3,
+        value: i64::MIN,
+        repeated: false,
+    }
+}
+
+type Ran = (Result<Gathered, CoordinateError>, Vec<Entry>, Vec<Result<(), CoordinateError>>);
+
+/// Generators that each do what `carry_out` says, and what the coordinator makes of them.
+fn run(
+    generators: u32,
+    carry_out: impl Fn(&Assignment) -> io::Result<Carried<Vec<io::Result<Entry>>>> + Sync,
+) -> Ran {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut kept = Vec::new();
+    let mut keep = |entry: Entry| {
+        kept.push(entry);
+        Ok(())
+    };
+    let (gathered, joined) = thread::scope(|scope| {
+        let (address, carry_out) = (&address, &carry_out);
+        let joining: Vec<_> =
+            (0..generators).map(|_| scope.spawn(move || join(address, carry_out))).collect();
+        let gathered = coordinate(&listener, &job(), generators, &mut keep);
+        (gathered, joining.into_iter().map(|one| one.join().unwrap()).collect())
+    });
+    (gathered, kept, joined)
+}
+
+fn carried(assignment: &Assignment, entries: u64) -> Carried<Vec<io::Result<Entry>>> {
+    let mut measured = measured(vec![second(100 + u64::from(assignment.index), 1, 4); 70]);
+    measured.seconds[3].server.insert("bytes".to_owned(), 7.5);
+    measured.faults = vec![fault("kill", 1_000 + u64::from(assignment.index), 2_000)];
+    let of = u64::from(assignment.of);
+    let own = (0..entries).map(|at| Ok(entry(at * of + u64::from(assignment.index))));
+    Carried { measured, entries: own.collect() }
+}
+
+#[test]
+fn two_generators_do_disjoint_slices_of_one_run() {
+    let (gathered, mut kept, joined) = run(2, |assignment| {
+        assert_eq!((assignment.of, assignment.run), (2, 0xfeed));
+        assert_eq!(assignment.scenario, job().scenario);
+        Ok(carried(assignment, 5_000))
+    });
+    assert!(joined.iter().all(Result::is_ok), "{joined:?}");
+    let Gathered { measured, skew } = gathered.unwrap();
+    assert_eq!(measured.seconds.len(), 70);
+    assert_eq!(measured.seconds[69].ended[&Outcome::Acknowledged], 201);
+    assert_eq!(measured.seconds[69].corrected.len(), 201);
+    assert_eq!(measured.cells.values().map(|cell| cell.corrected.len()).sum::<u64>(), 70 * 203);
+    assert_eq!(measured.faults.len(), 2);
+    assert!((1..1_000_000_000).contains(&skew), "{skew}");
+    kept.sort_by_key(|entry| entry.op);
+    assert_eq!(kept.len(), 10_000);
+    assert!(kept.iter().zip(0..).all(|(kept, op)| *kept == entry(op)));
+}
+
+#[test]
+fn one_generator_comes_through_as_it_is() {
+    let assignment = Assignment { of: 1, ..job() };
+    let mut sent = carried(&assignment, 1).measured;
+    sent.lag.record(17).unwrap();
+    sent.codes.insert("mailbox_full".to_owned(), 3);
+    let (gathered, _, _) = run(1, |_| Ok(Carried { measured: sent.clone(), entries: Vec::new() }));
+    let came = gathered.unwrap().measured;
+    // Histograms compare by what they hold.
+    for (one, other) in came.seconds.iter().zip(&sent.seconds) {
+        assert_eq!(
+            (&one.corrected, &one.service, &one.lag),
+            (&other.corrected, &other.service, &other.lag)
+        );
+        assert_eq!(
+            (one.intended, &one.ended, &one.server),
+            (other.intended, &other.ended, &other.server)
+        );
+        assert_eq!(
+            (one.started, one.dropped, one.in_flight),
+            (other.started, other.dropped, other.in_flight)
+        );
+    }
+    assert_eq!(came.seconds.len(), sent.seconds.len());
+    assert!(came.cells.keys().eq(sent.cells.keys()));
+    for (one, other) in came.cells.values().zip(sent.cells.values()) {
+        assert_eq!((&one.corrected, &one.service), (&other.corrected, &other.service));
+    }
+    assert_eq!((came.run, came.seed, &came.lag), (sent.run, sent.seed, &sent.lag));
+    assert_eq!((came.codes, came.prefix), (sent.codes, sent.prefix));
+    assert_eq!(
+        format!("{:?}{:?}", came.phases, came.faults),
+        format!("{:?}{:?}", sent.phases, sent.faults)
+    );
+    assert_eq!((came.capacity, came.generator), (sent.capacity, sent.generator));
+}
+
+#[test]
+fn a_generator_that_fails_makes_the_run_invalid() {
+    let (gathered, _, joined) = run(2, |assignment| match assignment.index {
+        0 => Ok(carried(assignment, 1)),
+        _ => Err(io::Error::other("no target")),
+    });
+    let failed = |result: &Result<(), CoordinateError>| matches!(result, Err(CoordinateError::Failed { problem, .. }) if problem == "no target");
+    assert_eq!(joined.iter().filter(|one| failed(one)).count(), 1);
+    let Err(CoordinateError::Failed { whom, .. }) = gathered else { panic!("{gathered:?}") };
+    assert!(whom.starts_with("generator 1 at "), "{whom}");
+}
+
+#[test]
+fn a_generator_that_dies_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let dying = thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let hello = format!("{{\"hello\":{{\"version\":{VERSION}}}}}");
+        let length = u32::try_from(hello.len()).unwrap();
+        stream.write_all(&[length.to_be_bytes().as_slice(), hello.as_bytes()].concat()).unwrap();
+    });
+    let gathered = coordinate(&listener, &job(), 1, &mut |_| Ok(()));
+    dying.join().unwrap();
+    let Err(CoordinateError::Connection { whom, .. }) = gathered else { panic!("{gathered:?}") };
+    assert!(whom.starts_with("generator 0 at "), "{whom}");
+}
+
+#[test]
+fn another_version_and_what_is_no_frame_are_refused() {
+    let said = |bytes: Vec<u8>| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || TcpStream::connect(address).unwrap().write_all(&bytes).unwrap());
+            coordinate(&listener, &job(), 1, &mut |_| Ok(())).unwrap_err()
+        })
+    };
+    let framed = |text: &str| {
+        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+        [length.as_slice(), text.as_bytes()].concat()
+    };
+    let other = said(framed("{\"hello\":{\"version\":99}}"));
+    assert!(matches!(other, CoordinateError::Version { is: 99, .. }), "{other}");
+    for bytes in [framed("{\"what\":1}"), framed("\"ready\""), u32::MAX.to_be_bytes().to_vec()] {
+        let refused = said(bytes);
+        assert!(matches!(refused, CoordinateError::Protocol { .. }), "{refused}");
+    }
+    assert!(matches!(
+        coordinate(&TcpListener::bind("127.0.0.1:0").unwrap(), &job(), 0, &mut |_| Ok(())),
+        Err(CoordinateError::Count(0))
+    ));
+}
