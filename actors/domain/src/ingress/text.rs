@@ -164,7 +164,8 @@ mod tests {
         ) {
             let text = format!("{before}{local}@{host}.{top}{after}");
             let kept = without_addresses(&text);
-            prop_assert!(!kept.contains(&format!("@{host}")), "{kept}");
+            // What stands before it may have the beginning of the same domain: "@q/0@q.aa".
+            prop_assert!(!kept.contains(&format!("@{host}.{top}")), "{kept}");
             prop_assert!(kept.ends_with(&after), "{kept}");
         }
     }
