@@ -1,7 +1,6 @@
 //! Secrets on their way to a plugin, and nowhere else.
 
 use coppice_core::Position;
-use coppice_persistence::Journal;
 use coppice_plugins::PluginSecrets;
 use coppice_plugins::RegisterError;
 use serde_json::json;
