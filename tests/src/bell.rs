@@ -22,6 +22,8 @@ pub enum Ring {
     Unknown,
     /// Not until [`Bell::let_go`].
     Hang,
+    /// That nothing was sent, and not until [`Bell::let_go`].
+    NotSentLate,
     /// By a panic.
     Panic,
 }
@@ -98,14 +100,14 @@ impl Bell {
             state.at_once_max = state.at_once_max.max(state.at_once);
             state.script.pop_front().unwrap_or(Ring::Heard)
         };
-        if ring == Ring::Hang {
+        if matches!(ring, Ring::Hang | Ring::NotSentLate) {
             self.gate.acquire().await.expect("the gate is never closed").forget();
         }
         self.state.lock().at_once -= 1;
         let detail = "scripted".to_owned();
         match ring {
             Ring::Heard | Ring::Hang => Ok("{}".to_owned()),
-            Ring::NotSent => Err(EffectError::NotSent { detail }),
+            Ring::NotSent | Ring::NotSentLate => Err(EffectError::NotSent { detail }),
             Ring::Refused => Err(EffectError::Refused { code: "deaf".to_owned(), detail }),
             Ring::Unknown => Err(EffectError::Unknown { detail }),
             Ring::Panic => panic!("told to"),

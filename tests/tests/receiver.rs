@@ -273,6 +273,7 @@ async fn an_operator_sees_the_tree_and_its_actors() {
         "gateway",
         "api-keys",
         "plugins",
+        "policy",
         "freezer",
     ];
     assert_eq!(names, expected);

@@ -316,3 +316,33 @@ async fn a_call_under_way_when_the_nodes_parts_fall_is_made_again() {
     running.shows("a", "heard", 1).await;
     assert_eq!((world.bell.count(), world.bell.keys().len()), (2, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_to_be_forgotten_before_the_parts_fell_takes_no_later_count_along() {
+    let world = World::default();
+    let running = world.start().await;
+    world.bell.script([Ring::NotSentLate, Ring::Hang, Ring::Hang]);
+    let body = r#"{"timer":"t","in_ms":10,"mode":"at_most_once"}"#;
+    running.tell("a", "set", body).await.unwrap();
+    eventually("it is sent", || world.bell.count() == 1).await;
+    let key = world.bell.calls()[0].idempotency_key;
+    // Whoever counts is busy with another alarm's timer when this try is to be forgotten.
+    let hold = world.store.faults().hold(Point::BeforeAttempts, Times::Next(1));
+    running.set("b", 10).await;
+    hold.reached(1).await;
+    world.bell.let_go(1);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    world.store.faults().arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
+    assert!(running.caller.add("c", 1, None).await.is_err());
+    hold.release();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let calls_of_it = || {
+        let calls = world.bell.calls();
+        calls.iter().filter(|call| call.idempotency_key == key).count()
+    };
+    // The first was certainly not sent. This one is under way when the process ends.
+    assert_eq!(calls_of_it(), 2);
+    let running = world.restart(running).await;
+    assert_eq!(running.letter().await.reason, LetterReason::OutcomeUnknown);
+    assert_eq!(calls_of_it(), 2, "at most once was asked for");
+}
