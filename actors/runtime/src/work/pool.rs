@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
-use self::passage::{Called, Ended, holding};
+use self::passage::{Called, Ended, holding, is_counted, outcome_of};
 use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::trace::{Span, SpanKind, Spans, Trace};
@@ -479,31 +479,4 @@ impl PoolRunner {
         }
         answer
     }
-}
-
-/// Whether its starts are counted in the store: not those of one that may be repeated and that no
-/// life before this one can have begun. Should this life end over it, the next finds it among what is
-/// owed, and counts.
-fn is_counted(job: &Job) -> bool {
-    !job.is_fresh || job.effect.mode == EffectMode::AtMostOnce
-}
-
-/// The outcome that an error is, or how long to wait before it is tried again.
-fn outcome_of(
-    error: EffectError,
-    unsure: bool,
-    again: Option<Duration>,
-) -> Result<Duration, EffectOutcome> {
-    let (code, detail) = match error {
-        EffectError::Refused { code, detail } => (code, detail),
-        EffectError::NotSent { detail } | EffectError::Unknown { detail } => match again {
-            Some(wait) => return Ok(wait),
-            None => ("unreachable".to_owned(), detail),
-        },
-    };
-    Err(if unsure {
-        EffectOutcome::Unknown { detail: detail.into() }
-    } else {
-        EffectOutcome::Failed { code: code.into(), detail: detail.into() }
-    })
 }

@@ -1,7 +1,9 @@
-//! What stands between an effect and the outside: its entity may have taken it off, or something
-//! stops it.
+//! What stands between an effect and the outside: its entity may have taken it off, something stops
+//! it, it is counted first; and what an error makes of it.
 
-use coppice_core::{EffectOutcome, EntityId, EntityKind, StreamKey, Target};
+use std::time::Duration;
+
+use coppice_core::{EffectMode, EffectOutcome, EntityId, EntityKind, StreamKey, Target};
 use coppice_persistence::Tried;
 use coppice_supervisors::StopSignal;
 use tokio::time::Instant;
@@ -10,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Job, PoolRunner};
 use crate::gate::Gate;
+use crate::work::effects::EffectError;
 use crate::work::entity_commands::{ENTITY, EntityCommand};
 
 /// An effect that has left its pool.
@@ -96,4 +99,31 @@ fn receiver(job: &Job) -> Option<StreamKey> {
     let command: EntityCommand<'_> = serde_json::from_str(&job.effect.request).ok()?;
     let (kind, id) = (EntityKind::new(command.kind).ok()?, EntityId::new(command.id).ok()?);
     Some(StreamKey::new(job.key.tenant().clone(), kind, id))
+}
+
+/// Whether its starts are counted in the store: not those of one that may be repeated and that no
+/// life before this one can have begun. Should this life end over it, the next finds it among what is
+/// owed, and counts.
+pub(super) fn is_counted(job: &Job) -> bool {
+    !job.is_fresh || job.effect.mode == EffectMode::AtMostOnce
+}
+
+/// The outcome that an error is, or how long to wait before it is tried again.
+pub(super) fn outcome_of(
+    error: EffectError,
+    unsure: bool,
+    again: Option<Duration>,
+) -> Result<Duration, EffectOutcome> {
+    let (code, detail) = match error {
+        EffectError::Refused { code, detail } => (code, detail),
+        EffectError::NotSent { detail } | EffectError::Unknown { detail } => match again {
+            Some(wait) => return Ok(wait),
+            None => ("unreachable".to_owned(), detail),
+        },
+    };
+    Err(if unsure {
+        EffectOutcome::Unknown { detail: detail.into() }
+    } else {
+        EffectOutcome::Failed { code: code.into(), detail: detail.into() }
+    })
 }
