@@ -1,4 +1,4 @@
-//! The history of a run in a file: an [`Entry`] for each try, as it ended.
+//! The history of a run in a file: an [`Entry`](crate::record::Entry) for each try, as it ended.
 //!
 //! Version 1: a header of 64 bytes, then records of 88 bytes to the end of the file, all numbers with
 //! the lowest byte first.
