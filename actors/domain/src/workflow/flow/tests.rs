@@ -125,6 +125,16 @@ fn given_a_failure_that_may_pass_then_it_is_tried_again_after_a_wait_that_double
 }
 
 #[test]
+fn given_another_try_then_what_is_asked_is_the_same_under_the_same_key() {
+    let mut driver = Driver::submitted(plan([step("a", &[]), step("b", &[])]));
+    let (first, other) = (driver.request("a"), driver.request("b"));
+    assert_ne!(first["idempotency_key"], other["idempotency_key"]);
+    driver.failed("a", "plugin_timeout");
+    driver.ring();
+    assert_eq!(driver.request("a"), first);
+}
+
+#[test]
 fn given_an_approval_when_it_is_asked_for_then_the_step_waits_and_a_refusal_ends_it() {
     for approved in [true, false] {
         let mut second = step("b", &["a"]);
@@ -146,9 +156,11 @@ fn given_an_approval_when_it_is_asked_for_then_the_step_waits_and_a_refusal_ends
 #[test]
 fn given_a_policy_that_wants_approval_when_the_step_runs_then_it_is_parked_and_goes_on_later() {
     let mut driver = Driver::submitted(plan([step("a", &[])]));
+    assert_eq!(driver.request("a")["approved"], false, "nobody has said anything");
     driver.failed("a", "approval_required");
     assert_eq!(driver.whole(), "waiting_approval");
     driver.decide(Some("a"), true).unwrap();
+    assert_eq!(driver.request("a")["approved"], true);
     driver.done("a", "{}");
     assert_eq!(driver.ended(), Some(EndStatus::Success));
 }
