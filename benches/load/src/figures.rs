@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `lag_p50_ms` `lag_p99_ms` `lag_p99_9_ms` `lag_max_ms` | how far the generator was behind its plan |
 //! | `dropped` | operations that were never sent |
+//! | `without_retry_after` | refusals for want of room that didn't say when to come again |
 //! | `goodput_of_peak` | acknowledged per second in the most loaded phase that counts, of the capacity; where that wasn't measured, of the most over [`PEAK_SECONDS`] seconds outside of the phase. For another phase: `calm.goodput_of_peak` |
 //! | `settle_ms` | from the end of that phase to the first whole second without failures and with the p99 of before it (see [`crate::recovery`]) |
 //! | `detect_ms_max` `recovery_ms_max` `p99_return_ms_max` | the longest of all faults; endless where one was not seen to recover |
@@ -67,12 +68,13 @@ const SUFFIXES: [&str; 22] = [
     "timed_out",
 ];
 
-const WHOLE: [&str; 15] = [
+const WHOLE: [&str; 16] = [
     "lag_p50_ms",
     "lag_p99_ms",
     "lag_p99_9_ms",
     "lag_max_ms",
     "dropped",
+    "without_retry_after",
     "goodput_of_peak",
     "settle_ms",
     "detect_ms_max",
@@ -235,6 +237,8 @@ fn of_generator(figures: &mut Figures, measured: &Measured) {
         figures.insert("lag_max_ms".to_owned(), lag.max() as f64 / 1e3);
     }
     figures.insert("dropped".to_owned(), measured.dropped as f64);
+    let without = measured.without_retry_after as f64;
+    figures.insert("without_retry_after".to_owned(), without);
 }
 
 type Time = fn(&Aftermath) -> Option<f64>;

@@ -116,10 +116,12 @@ mod tests {
         let mut other = one.clone();
         other.faults = vec![fault("kill", 100, 200)];
         other.dropped = 3;
+        other.without_retry_after = 2;
         let whole = merge([one, other]).unwrap();
         let faults: Vec<_> = whole.faults.iter().map(|fault| fault.name.as_str()).collect();
         assert_eq!(faults, ["kill", "cut"]);
         assert_eq!((whole.codes["mailbox_full"], whole.dropped, whole.lag.len()), (4, 3, 2));
+        assert_eq!(whole.without_retry_after, 2);
         assert_eq!(whole.capacity, Some(Peak { per_s: 20.0, sessions: 8 }));
     }
 

@@ -92,6 +92,7 @@ fn one_generator_comes_through_as_it_is() {
     let assignment = Assignment { of: 1, ..job() };
     let mut sent = carried(&assignment, 1).measured;
     sent.lag.record(17).unwrap();
+    sent.without_retry_after = 4;
     sent.codes.insert("mailbox_full".to_owned(), 3);
     let (gathered, _, _) = run(1, |_| Ok(Carried { measured: sent.clone(), entries: Vec::new() }));
     let came = gathered.unwrap().measured;
@@ -116,6 +117,7 @@ fn one_generator_comes_through_as_it_is() {
         assert_eq!((&one.corrected, &one.service), (&other.corrected, &other.service));
     }
     assert_eq!((came.run, came.seed, &came.lag), (sent.run, sent.seed, &sent.lag));
+    assert_eq!(came.without_retry_after, 4);
     assert_eq!((came.codes, came.prefix), (sent.codes, sent.prefix));
     assert_eq!(
         format!("{:?}{:?}", came.phases, came.faults),

@@ -212,6 +212,15 @@ async fn a_read_of_an_add_that_had_not_begun_is_stale() {
 }
 
 #[tokio::test]
+async fn an_add_does_not_stand_where_a_read_before_it_had_seen_something() {
+    let mut memory = Memory::default();
+    memory.counter("c-1", &[(OURS(0), 1), (OURS(2), 1)]);
+    // The read was over at 11 ms; the second add begins at 20, and is what it saw.
+    let entries = [add(0, 1, 1), read(1, 2, 2), add(2, 2, 2)];
+    assert_eq!(found(&judged(&memory, &entries).await), [Check::Stale]);
+}
+
+#[tokio::test]
 async fn clocks_of_two_generators_may_differ_by_so_much() {
     let mut memory = Memory::default();
     // Operations 0 and 4 are of two generators, where there are two; 39 ms lie between them.

@@ -139,6 +139,17 @@ async fn an_entry_without_its_other_side_is_out_of_balance() {
 }
 
 #[tokio::test]
+async fn a_transfer_of_four_entries_is_out_of_balance_though_they_sum_to_zero() {
+    let twice = |memory: &mut Memory, _: &mut Vec<Entry>| {
+        for (world, funding) in [(-505, 475), (-510, 480)] {
+            entered(memory, WORLD, By::Other, [-5, 0, world], "u");
+            entered(memory, FUNDING, By::Other, [5, 0, funding], "u");
+        }
+    };
+    assert_eq!(spoilt(twice).await, [Check::Balance]);
+}
+
+#[tokio::test]
 async fn an_amount_that_was_not_asked_for_is_altered() {
     let altered = |_: &mut Memory, entries: &mut Vec<Entry>| entries[0].amount = 400;
     assert_eq!(spoilt(altered).await, [Check::Altered]);
