@@ -8,8 +8,9 @@
 //!
 //! *Before* is the median over the last [`BEFORE_SECONDS`] whole seconds that no earlier fault still
 //! troubled; where there is none, what was before the fault before. A time of 0 means that nothing
-//! was lower, or higher. A fault is followed up to the next one, or to the end of the run; where that
-//! comes first, the time isn't known, and a threshold on it doesn't hold.
+//! was lower, or higher, from when it struck until [`ONSET_SECONDS`] after it was taken back: what dips
+//! later has another cause. A fault is followed up to the next one, or to the last whole second of its
+//! phase; where that comes first, the time isn't known, and a threshold on it doesn't hold.
 //!
 //! The grain is a second: a recovery within one second is 0 or shows as up to a second. Rates compare
 //! where the plan is steady around a fault; in a ramp they don't.
@@ -29,6 +30,9 @@ pub const P99_FACTOR: f64 = 2.0;
 pub const P99_FLOOR_MS: f64 = 5.0;
 /// Long enough for a median, short enough to be *before*.
 pub const BEFORE_SECONDS: usize = 10;
+
+/// Connections that time out, and queues that run over, show a few seconds late.
+pub const ONSET_SECONDS: usize = 5;
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -77,9 +81,11 @@ pub fn aftermaths(measured: &Measured) -> Vec<Aftermath> {
         let mut aftermath = untold(fault);
         if fault.failed.is_none() {
             let next = measured.faults[at + 1..].iter().find(|next| next.failed.is_none());
-            let end = next.map_or(seconds.len(), |next| second_of(next.from)).min(seconds.len());
+            let (begin, over) = whole_seconds(measured, fault);
+            let end = next.map_or(over, |next| second_of(next.from).min(over));
             let struck = second_of(fault.from).min(end);
-            let earliest = struck.saturating_sub(BEFORE_SECONDS).max(untroubled_from.min(struck));
+            let earliest = struck.saturating_sub(BEFORE_SECONDS).max(untroubled_from);
+            let earliest = earliest.max(begin).min(struck);
             last = before(&seconds[earliest..struck]).or(last);
             if let Some(before) = last {
                 untroubled_from = follow(&mut aftermath, fault, before, &seconds[..end]);
@@ -88,6 +94,16 @@ pub fn aftermaths(measured: &Measured) -> Vec<Aftermath> {
         all.push(aftermath);
     }
     all
+}
+
+/// The whole seconds of the phase that a fault struck in: rates and latencies of another are others.
+fn whole_seconds(measured: &Measured, fault: &Fault) -> (usize, usize) {
+    let mut phases = measured.phases.iter();
+    let phase = phases.find(|phase| (phase.from..phase.to).contains(&fault.from));
+    let all = measured.seconds.len();
+    phase.map_or((0, all), |phase| {
+        (second_of(phase.from.next_multiple_of(SECOND)), second_of(phase.to).min(all))
+    })
 }
 
 fn untold(fault: &Fault) -> Aftermath {
@@ -125,9 +141,10 @@ fn follow(aftermath: &mut Aftermath, fault: &Fault, before: Before, seconds: &[S
     aftermath.detect_ms = noticed.map(|(second, _)| since(second + 1));
 
     // A second with nothing in it has no p99: it is no return to one.
-    let recovered = back(behind(), is_low, |second| !is_low(second));
+    let onset = second_of(fault.to).saturating_add(ONSET_SECONDS);
+    let recovered = back(behind(), onset, is_low, |second| !is_low(second));
     let has_p99 = |second: &Second| !second.corrected.is_empty();
-    let returned = back(behind(), is_slow, |second| has_p99(second) && !is_slow(second));
+    let returned = back(behind(), onset, is_slow, |second| has_p99(second) && !is_slow(second));
     aftermath.recover_ms = recovered.map(|second| second.map_or(0.0, since));
     aftermath.p99_return_ms = returned.map(|second| second.map_or(0.0, since));
     let calm =
@@ -135,13 +152,15 @@ fn follow(aftermath: &mut Aftermath, fault: &Fault, before: Before, seconds: &[S
     calm(recovered).max(calm(returned))
 }
 
-/// The first good second behind the first bad one; `Some(None)` where there was no bad one.
+/// The first good second behind the first bad one; `Some(None)` where there was no bad one until then.
 fn back<'a>(
     mut seconds: impl Iterator<Item = (usize, &'a Second)>,
+    until: usize,
     is_bad: impl Fn(&Second) -> bool,
     is_good: impl Fn(&Second) -> bool,
 ) -> Option<Option<usize>> {
-    if !seconds.any(|(_, second)| is_bad(second)) {
+    let bad = seconds.find(|(at, second)| *at > until || is_bad(second));
+    if bad.is_none_or(|(at, _)| at > until) {
         return Some(None);
     }
     seconds.find(|(_, second)| is_good(second)).map(|(at, _)| Some(at))
@@ -264,6 +283,42 @@ mod tests {
         assert_eq!(all[0].recover_ms, Some(1_000.0));
         assert_eq!(all[1].rate_before, Some(100.0));
         assert_eq!(all[1].recover_ms, Some(1_500.0));
+    }
+
+    #[test]
+    fn what_dips_for_another_reason_is_not_the_faults() {
+        // The fault is taken back in second 11; the dip is in 17, beyond its onset.
+        let mut following = vec![(100, 0, 4); 7];
+        following.push((50, 0, 90));
+        let aftermath = after(&following);
+        assert_eq!([aftermath.recover_ms, aftermath.p99_return_ms], [Some(0.0); 2]);
+        following[6] = (50, 0, 90);
+        assert_eq!(after(&following[..7]).recover_ms, None, "in its onset, and to the end");
+    }
+
+    #[test]
+    fn a_fault_is_followed_to_the_last_whole_second_of_its_phase() {
+        let mut seconds = vec![second(100, 0, 4); 10];
+        seconds.extend([second(100, 1, 4), second(100, 0, 4), second(50, 0, 4), second(20, 0, 4)]);
+        let mut run = measured(seconds);
+        run.phases[0].to = 12_500_000_000;
+        run.faults = vec![fault("kill", 10_200, 11_200)];
+        assert_eq!(aftermaths(&run)[0].recover_ms, Some(0.0));
+        run.phases[0].to = 13_000_000_000;
+        assert_eq!(aftermaths(&run)[0].recover_ms, None);
+    }
+
+    #[test]
+    fn before_a_fault_is_its_own_phase() {
+        let mut seconds = vec![second(10, 0, 4); 5];
+        seconds.extend(vec![second(100, 0, 4); 5]);
+        let mut run = measured(seconds);
+        let mut warm = run.phases[0].clone();
+        warm.to = 4_500_000_000;
+        run.phases[0].from = warm.to;
+        run.phases.insert(0, warm);
+        run.faults = vec![fault("kill", 8_000, 8_000)];
+        assert_eq!(aftermaths(&run)[0].rate_before, Some(100.0));
     }
 
     #[test]

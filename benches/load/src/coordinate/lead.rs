@@ -86,7 +86,8 @@ fn welcome(listener: &TcpListener, slice: &Assignment) -> Result<Link, Coordinat
     match link.receive()? {
         ToCoordinator::Hello { version: VERSION } => {}
         ToCoordinator::Hello { version: is } => {
-            link.send(&ToGenerator::Refused { version: VERSION })?;
+            // It may not have waited for the answer, and the error is the same.
+            let _told = link.send(&ToGenerator::Refused { version: VERSION });
             return Err(CoordinateError::Version { whom: link.whom(), is });
         }
         other => return Err(link.protocol(format!("{other:?} in place of a hello"))),
