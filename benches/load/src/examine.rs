@@ -145,8 +145,9 @@ pub async fn examine(
     examination: Examination,
 ) -> Result<Report, ExamineError> {
     let Finished { scenario, measured, history, reached, .. } = finished;
-    let Examination { out, thresholds, baseline, elle, alone, generators, environment } =
+    let Examination { out, thresholds, baseline, elle, alone, generators, mut environment } =
         examination;
+    environment.settings.insert("scenario".to_owned(), digest(scenario));
     let served = HttpServed::new(&reached.url, &reached.key)?;
     let entries = History::open(history)?.by_key(SORTED_AT_ONCE)?;
     let (generators, skew) = generators;
@@ -184,6 +185,14 @@ pub async fn examine(
     Ok(report)
 }
 
+/// Tells scenarios of one name apart, as they were carried out: FNV-1a of all that they say. Another
+/// build may say the same in other words; its runs aren't compared anyway.
+fn digest(scenario: &Scenario) -> String {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = format!("{scenario:?}").bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    format!("{hash:016x}")
+}
+
 /// Makes a file. What writes it says what went wrong with its content, or with the file.
 fn write(
     path: &Path,
@@ -211,5 +220,18 @@ mod tests {
                 thresholds(&scenario).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(thresholds.len(), scenario.thresholds.len());
         }
+    }
+
+    #[test]
+    fn a_scenario_is_told_from_any_other() {
+        let shipped: std::collections::BTreeSet<String> = SHIPPED
+            .iter()
+            .map(|(name, text)| digest(&Scenario::parse(name, text).unwrap()))
+            .collect();
+        assert_eq!(shipped.len(), SHIPPED.len());
+        let (name, text) = SHIPPED[0];
+        let scenario = Scenario::parse(name, text).unwrap();
+        assert!(shipped.contains(&digest(&scenario)), "it is the same each time");
+        assert!(!shipped.contains(&digest(&scenario.scaled(0.5))), "of other lengths");
     }
 }
