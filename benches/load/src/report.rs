@@ -9,6 +9,7 @@ mod environment;
 mod hlog;
 mod html;
 mod plain;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 

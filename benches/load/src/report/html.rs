@@ -12,6 +12,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use self::parts::{card, escape, escaped_json};
+pub(super) use self::tables::utc;
 use super::plain::{at, concluded, number};
 use super::{Conclusion, Report};
 use crate::figures::MEMORY;

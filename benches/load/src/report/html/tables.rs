@@ -250,7 +250,7 @@ fn environment(report: &Report) -> String {
 }
 
 /// A moment in microseconds since 1970, to the second.
-fn utc(micros: i64) -> String {
+pub(in crate::report) fn utc(micros: i64) -> String {
     let seconds = micros.div_euclid(1_000_000);
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days to a date of the Gregorian calendar, in eras of 400 years that begin in March: Hinnant,
