@@ -133,7 +133,8 @@ fn write_all(
     writeln!(
         text,
         ". A figure is the median over the runs of a table (lowest to highest); latencies are of the \
-         acknowledged, from the intended start, and service times from the moment of sending. A phase \
+         acknowledged, from the intended start, and service times from the moment of sending; errors \
+         are a share of all tries, those that were tried again too. A phase \
          that doesn't count has no row. A run that missed a threshold is in the table and named below \
          it; one whose generator was the bottleneck, or whose answers were wrong, is only named.\n"
     )?;

@@ -189,15 +189,19 @@ fn thresholds(text: &mut String, reports: &[&Report]) -> Result {
             reports.iter().filter_map(|report| report.thresholds.get(at)).collect();
         let holding = of_runs.iter().filter(|kept| kept.holds).count();
         let values: Vec<f64> = of_runs.iter().filter_map(|kept| kept.value).collect();
-        let mut figure = spread(&values, of_runs.len(), "");
+        let mut figure = Vec::new();
+        if !values.is_empty() {
+            figure.push(spread(&values, of_runs.len(), ""));
+        }
         let endless = of_runs.iter().filter(|kept| kept.endless).count();
         if endless > 0 {
-            write!(figure, "; never seen to end in {endless}")?;
+            figure.push(format!("never seen to end in {endless}"));
         }
         let missing = of_runs.len() - values.len() - endless;
         if missing > 0 {
-            write!(figure, "; not measured in {missing}")?;
+            figure.push(format!("not measured in {missing}"));
         }
+        let figure = figure.join("; ");
         let (threshold, all) = (kept.threshold.replace('|', "\\|"), of_runs.len());
         writeln!(text, "| `{threshold}` | {holding} of {all} | {figure} |")?;
     }

@@ -241,6 +241,9 @@ fn a_threshold_on_what_never_ended_or_was_not_measured_says_so() {
     let text = markdown(&runs).unwrap();
     let row = "| `p99_ms < 25` | 1 of 3 | 5, in 1 of 3 runs; never seen to end in 1; not measured in 1 |\n";
     assert!(text.contains(row), "{text}");
+    let never = runs[0].report.clone().unwrap();
+    let text = markdown(&[run(1, never)]).unwrap();
+    assert!(text.contains("| `p99_ms < 25` | 0 of 1 | never seen to end in 1 |\n"), "{text}");
 }
 
 #[test]
