@@ -138,7 +138,9 @@ fn write_all(
          that doesn't count has no row. A run that missed a threshold is in the table and named below \
          it; one whose generator was the bottleneck, or whose answers were wrong, is only named.\n"
     )?;
-    writeln!(text, "| Fingerprint | |\n| --- | --- |")?;
+    if !shared.facts.is_empty() {
+        writeln!(text, "| Fingerprint | |\n| --- | --- |")?;
+    }
     for (name, value) in &shared.facts {
         writeln!(text, "| {} | {} |", escaped(name), escaped(value))?;
     }
