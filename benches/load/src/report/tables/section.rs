@@ -293,7 +293,7 @@ fn named(text: &mut String, group: &Group<'_>) -> Result {
         let why = if report.reasons.is_empty() {
             concluded(report.conclusion).to_owned()
         } else {
-            format!("{}: {}", concluded(report.conclusion), report.reasons.join("; "))
+            report.reasons.join("; ")
         };
         lines.push(format!("- {}, {place}: {}", escaped(&run.name), escaped(&why)));
     }
