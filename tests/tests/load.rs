@@ -83,8 +83,8 @@ fn runs(more: &[&str]) {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     for fault in ["kill", "freeze", "cut", "delay"] {
-        let line = said.lines().find(|line| line.contains(&format!("s: {fault} for")));
-        assert!(line.is_some_and(|line| line.ends_with("taken back")), "{fault}: {said}");
+        let line = said.lines().find(|line| line.starts_with(&format!("fault {fault} at ")));
+        assert!(line.is_some_and(|line| line.contains("detected after")), "{fault}: {said}");
     }
     assert!(said.contains("acknowledged a second at most, with 4 sessions"), "{said}");
     let history: Vec<_> =

@@ -144,6 +144,9 @@ pub struct LoadArguments {
     /// Others use the run's entities as well: what the run never asked for is no fault.
     #[arg(long)]
     shared: bool,
+    /// Shows the seconds as they pass in a line each, also in a terminal.
+    #[arg(long)]
+    plain: bool,
     /// Doesn't show the seconds as they pass.
     #[arg(long)]
     quiet: bool,
@@ -222,7 +225,7 @@ fn once(
     let (onlooker, watching) = if arguments.quiet {
         (None, None)
     } else {
-        let (onlooker, watching) = watching::watch(arguments.threads)?;
+        let (onlooker, watching) = watching::watch(scenario, arguments.threads, arguments.plain)?;
         (Some(onlooker), Some(watching))
     };
     let options =

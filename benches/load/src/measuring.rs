@@ -14,13 +14,35 @@ const NANOS_PER_US: Nanos = 1_000;
 /// What a second's histogram takes at most, so that it can't grow without end: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
 
-/// A second that is over, as one thread saw it: for whoever looks on.
+/// What whoever looks on is told.
 #[derive(Debug, Clone)]
-pub struct Tick {
-    /// Which, since the run began.
-    pub second: usize,
-    /// What happened in it.
-    pub seen: Second,
+pub enum Sight {
+    /// Phases begin, one after the other.
+    Begun {
+        /// The first of them, of all phases of the run.
+        first: usize,
+        /// When.
+        from: Nanos,
+    },
+    /// A second is over.
+    Second {
+        /// Which, since the run began.
+        second: usize,
+        /// What one thread saw in it.
+        seen: Box<Second>,
+    },
+    /// A fault strikes.
+    Struck {
+        /// Its name.
+        name: &'static str,
+        /// When.
+        from: Nanos,
+    },
+    /// It is taken back.
+    TakenBack {
+        /// Its name.
+        name: &'static str,
+    },
 }
 
 /// All that one thread has measured.
@@ -42,14 +64,14 @@ pub struct Tally {
     counts: Vec<bool>,
     in_flight: u64,
     told: usize,
-    onlooker: Option<SyncSender<Tick>>,
+    onlooker: Option<SyncSender<Sight>>,
 }
 
 impl Tally {
     /// An empty one; `counts` says of each phase whether it counts. The onlooker is told of the
     /// seconds from `begun` on.
     #[must_use]
-    pub fn new(counts: Vec<bool>, begun: Nanos, onlooker: Option<SyncSender<Tick>>) -> Self {
+    pub fn new(counts: Vec<bool>, begun: Nanos, onlooker: Option<SyncSender<Sight>>) -> Self {
         Self {
             cells: BTreeMap::new(),
             seconds: Vec::new(),
@@ -165,7 +187,8 @@ impl Tally {
         let Some(onlooker) = &self.onlooker else { return };
         while self.told < second_of(now) {
             if let Some(seen) = self.seconds.get(self.told) {
-                let _missed = onlooker.try_send(Tick { second: self.told, seen: seen.clone() });
+                let seen = Box::new(seen.clone());
+                let _missed = onlooker.try_send(Sight::Second { second: self.told, seen });
             }
             self.told += 1;
         }
@@ -243,15 +266,18 @@ mod tests {
 
     #[test]
     fn an_onlooker_is_told_of_each_second_once_it_is_over_from_the_beginning_on() {
-        let (onlooker, ticks) = std::sync::mpsc::sync_channel(10);
+        let (onlooker, sights) = std::sync::mpsc::sync_channel(10);
         let second = NANOS_PER_S;
         let mut tally = Tally::new(vec![true], 3 * second, Some(onlooker));
         for at in [3 * second, 3 * second + 5, 6 * second] {
             tally.tried(0, &entry(at, at, at, Outcome::Acknowledged), None);
         }
         drop(tally);
-        let told: Vec<(usize, u64)> =
-            ticks.iter().map(|tick| (tick.second, tick.seen.ended.values().sum())).collect();
+        let told = sights.iter().map(|sight| match sight {
+            Sight::Second { second, seen } => (second, seen.ended.values().sum()),
+            other => panic!("{other:?}"),
+        });
+        let told: Vec<(usize, u64)> = told.collect();
         assert_eq!(told, [(3, 2), (4, 0), (5, 0)]);
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
 use crate::faults::{self, Due, FaultError, Reached, Starter, StarterError, schedule};
 use crate::measured::{Cell, Fault, Generator, Measured, Peak, Phase};
-use crate::measuring::{Tally, Tick};
+use crate::measuring::{Sight, Tally};
 use crate::plan::{Slice, Stretch, nanos};
 use crate::proxy::Proxy;
 use crate::record::{Nanos, Outcome};
@@ -83,7 +83,7 @@ pub struct Options {
     /// Which part of the plan is this generator's.
     pub slice: Slice,
     /// Whoever looks on.
-    pub onlooker: Option<SyncSender<Tick>>,
+    pub onlooker: Option<SyncSender<Sight>>,
 }
 
 /// A run that was carried out.
@@ -227,6 +227,20 @@ fn capacity_phases(scenario: &Scenario) -> Vec<Planned> {
     capacity.sessions.iter().flat_map(parts).collect()
 }
 
+/// All phases of a run as they stand beforehand. Those behind the measuring of the capacity begin once
+/// all of it has ended, which may be later.
+#[must_use]
+pub fn timeline(scenario: &Scenario) -> Vec<Phase> {
+    let mut from = 0;
+    let rising = capacity_phases(scenario);
+    let phases = rising.iter().chain(&scenario.phases).map(|phase| {
+        let to = from + nanos(phase.for_s);
+        let begins = std::mem::replace(&mut from, to);
+        Phase { name: phase.name.clone(), from: begins, to, counts: phase.counts }
+    });
+    phases.collect()
+}
+
 /// What the two parts of a run have in common.
 struct Course<'a> {
     scenario: &'a Scenario,
@@ -266,8 +280,9 @@ impl Course<'_> {
             }
             let base = clock.now();
             let due: Vec<Due> = schedule(self.scenario, base);
+            let onlooker = self.options.onlooker.as_ref();
             let faults = Beside::start(scope, "load-faults", move |over| {
-                faults::carry_out(&due, starter, proxy, clock, &over)
+                faults::carry_out(&due, starter, proxy, clock, onlooker, &over)
             })?;
             let per_s = capacity.map_or(0.0, |peak| peak.per_s);
             let (mut tally, more) = self.stage(&self.scenario.phases, rising.len(), per_s, base)?;
@@ -304,6 +319,9 @@ impl Course<'_> {
             stretches.push(stretch);
         }
         let onlooker = self.options.onlooker.as_ref();
+        if let Some(onlooker) = onlooker {
+            let _missed = onlooker.try_send(Sight::Begun { first, from: base });
+        }
         Ok((self.driver.run(&stretches, base, self.recording, onlooker)?, phases))
     }
 }

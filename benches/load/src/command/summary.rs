@@ -1,9 +1,9 @@
-//! What a run came to, in a few lines.
+//! What a run came to beside its report: where it is, each cell, and the two numbers.
 
 use std::fmt::Write;
 
-use super::watching::time;
 use crate::measured::Measured;
+use crate::names::{operation_name, outcome_name};
 use crate::record::Outcome;
 use crate::run::Finished;
 
@@ -19,34 +19,10 @@ fn write(text: &mut String, finished: &Finished) -> std::fmt::Result {
     writeln!(text, "{}: {}", scenario.name, scenario.about)?;
     writeln!(text, "seed {}, {} tries in {}", measured.seed, tries, history.display())?;
     cells(text, measured)?;
-    for fault in &measured.faults {
-        let at_s = fault.from / 1_000_000_000;
-        let how = fault.failed.as_deref().unwrap_or("taken back");
-        let long = time(fault.to.saturating_sub(fault.from) / 1_000);
-        writeln!(text, "fault at {at_s} s: {} for {long}, {how}", fault.name)?;
-    }
-    for (code, count) in &measured.codes {
-        writeln!(text, "{count} times {code}")?;
-    }
     if measured.without_retry_after > 0 {
         let count = measured.without_retry_after;
         writeln!(text, "{count} refusals for want of room did not say when to come again")?;
     }
-    let lag = |quantile| time(measured.lag.value_at_quantile(quantile));
-    writeln!(
-        text,
-        "\nbehind the plan: p50 {}, p99 {}, dropped {}",
-        lag(0.5),
-        lag(0.99),
-        measured.dropped
-    )?;
-    let generator = &measured.generator;
-    writeln!(
-        text,
-        "the generator took {} of processor time in {}",
-        time(generator.processor / 1_000),
-        time(generator.elapsed / 1_000)
-    )?;
     headline(text, measured)
 }
 
@@ -62,8 +38,8 @@ fn cells(text: &mut String, measured: &Measured) -> std::fmt::Result {
             text,
             "{:<16} {:<10} {:<13} {:>9} {:>10} {:>10} {:>10} {:>14}",
             measured.phases.get(cell.phase).map_or("", |phase| phase.name.as_str()),
-            format!("{:?}", cell.operation).to_lowercase(),
-            format!("{:?}", cell.outcome).to_lowercase(),
+            operation_name(cell.operation),
+            outcome_name(cell.outcome),
             latencies.corrected.len(),
             at(0.5),
             at(0.99),
@@ -92,4 +68,25 @@ fn headline(text: &mut String, measured: &Measured) -> std::fmt::Result {
         peak.per_s, peak.sessions
     )?;
     writeln!(text, "{p99} at the 99th percentile of the phases that count, from the planned start")
+}
+
+/// Microseconds for people.
+fn time(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} us"),
+        1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => format!("{}.{:02} s", us / 1_000_000, us % 1_000_000 / 10_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(time(999), "999 us");
+        assert_eq!(time(1_250), "1.2 ms");
+        assert_eq!(time(61_230_000), "61.23 s");
+    }
 }

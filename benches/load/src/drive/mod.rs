@@ -20,7 +20,7 @@ use thiserror::Error;
 pub use deeds::{Deed, Deeds};
 pub use setup::{SetupError, open_accounts};
 
-use crate::measuring::{Tally, Tick};
+use crate::measuring::{Sight, Tally};
 use crate::plan::{Plan, Slice, Stretch};
 use crate::record::Nanos;
 use crate::recording::Recording;
@@ -75,7 +75,7 @@ impl Driver {
         stretches: &[Stretch],
         base: Nanos,
         recording: &Recording,
-        onlooker: Option<&SyncSender<Tick>>,
+        onlooker: Option<&SyncSender<Sight>>,
     ) -> Result<Tally, DriveError> {
         let mut tally = Tally::new(self.counts.clone(), base, None);
         let tallies = thread::scope(|scope| {

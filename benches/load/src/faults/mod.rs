@@ -3,13 +3,14 @@
 mod schedule;
 mod target;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 pub use schedule::{Due, schedule};
 pub use target::{DatabaseCommands, External, Reached, Starter, StarterError};
 
 use crate::measured::Fault;
+use crate::measuring::Sight;
 use crate::proxy::{Mode, Proxy};
 use crate::record::Nanos;
 use crate::scenario::FaultKind;
@@ -54,26 +55,38 @@ pub fn check(due: &[Due], starter: &dyn Starter) -> Result<(), FaultError> {
 /// Carries the faults out, each at its time, until all are over or the run is.
 ///
 /// A fault that can't be carried out is put down as failed, and the next one comes. Whatever was
-/// done is taken back, also where the run ends first.
+/// done is taken back, also where the run ends first. Whoever looks on is told of what is done.
 pub fn carry_out(
     due: &[Due],
     starter: &mut dyn Starter,
     proxy: Option<&Proxy>,
     clock: Clock,
+    onlooker: Option<&SyncSender<Sight>>,
     run_is_over: &Receiver<()>,
 ) -> Vec<Fault> {
+    let tell = |sight| {
+        // One that is slow misses some.
+        let _missed = onlooker.map(|onlooker| onlooker.try_send(sight));
+    };
     let mut faults = Vec::new();
     for one in due {
         if !waited(one.at, clock, run_is_over) {
             break;
         }
         let from = clock.now();
+        let name = one.kind.name();
         let struck = strike(one, starter, proxy);
+        if struck.is_ok() {
+            tell(Sight::Struck { name, from });
+        }
         // What is cut short by the end of the run is taken back at once.
         let _over = struck.is_ok() && !waited(from + one.long, clock, run_is_over);
         let ended = struck.and_then(|()| undo(one, starter, proxy));
+        if ended.is_ok() {
+            tell(Sight::TakenBack { name });
+        }
         faults.push(Fault {
-            name: one.kind.name().to_owned(),
+            name: name.to_owned(),
             from,
             to: clock.now(),
             failed: ended.err().map(|error| described(&error)),

@@ -1,7 +1,7 @@
 //! Random faults keep their bounds and their seed; what can't be done is refused or put down.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, sync_channel};
 
 use super::*;
 use crate::scenario::{Scenario, ScenarioError};
@@ -108,8 +108,18 @@ fn faults_come_in_their_time_and_are_taken_back() {
     let mut noted = Noted::default();
     let clock = Clock::begin();
     let two = [due(FaultKind::Kill, 20 * MS, 30 * MS), due(FaultKind::Kill, 90 * MS, 0)];
-    let faults = carry_out(&two, &mut noted, None, clock, &over);
+    let (onlooker, sights) = sync_channel(10);
+    let faults = carry_out(&two, &mut noted, None, clock, Some(&onlooker), &over);
     assert_eq!(noted.done, ["kill", "restart", "kill", "restart"]);
+    drop(onlooker);
+    let told = sights.iter().map(|sight| match sight {
+        Sight::Struck { name, from } => (name, Some(from)),
+        Sight::TakenBack { name } => (name, None),
+        other => panic!("{other:?}"),
+    });
+    let [one, other] = [faults[0].from, faults[1].from].map(Some);
+    let expected = [("kill", one), ("kill", None), ("kill", other), ("kill", None)];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
     assert!(faults[0].from >= 20 * MS && faults[0].to >= faults[0].from + 30 * MS);
     assert!(faults[1].from >= 90 * MS);
     assert!(faults.iter().all(|fault| fault.failed.is_none()));
@@ -120,14 +130,17 @@ fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_
     let (going, over) = channel();
     let mut noted = Noted { is_stubborn: true, ..Noted::default() };
     let clock = Clock::begin();
-    let faults = carry_out(&[due(FaultKind::Kill, 0, 0)], &mut noted, None, clock, &over);
+    let (onlooker, sights) = sync_channel(10);
+    let one = [due(FaultKind::Kill, 0, 0)];
+    let faults = carry_out(&one, &mut noted, None, clock, Some(&onlooker), &over);
+    assert!(sights.try_recv().is_err(), "nothing was done");
     assert_eq!(faults[0].failed.as_deref(), Some("it is stubborn"));
     assert_eq!(noted.done, ["kill"]);
     let mut noted = Noted::default();
     let long = 3_600_000 * MS;
     let ends = std::thread::spawn(move || drop(going));
     let two = [due(FaultKind::Kill, 0, long), due(FaultKind::Kill, long, 0)];
-    carry_out(&two, &mut noted, None, Clock::begin(), &over);
+    carry_out(&two, &mut noted, None, Clock::begin(), None, &over);
     ends.join().unwrap();
     assert!(
         noted.done.len() <= 2

@@ -137,13 +137,14 @@ fn write_operation(text: &mut String, operation: &Operation) -> std::fmt::Result
 }
 
 fn write_fault(text: &mut String, fault: &Aftermath) -> std::fmt::Result {
-    write!(text, "fault {} at {} ms: ", fault.name, number(fault.from_ms))?;
+    write!(text, "fault {} at {} ms", fault.name, number(fault.from_ms))?;
     if let Some(failed) = &fault.failed {
-        return writeln!(text, "not carried out, {failed}");
+        return writeln!(text, ": not carried out, {failed}");
     }
     writeln!(
         text,
-        "detected after {}, recovered after {}, p99 back after {}",
+        " for {} ms: detected after {}, recovered after {}, p99 back after {}",
+        number(fault.to_ms - fault.from_ms),
         time(fault.detect_ms),
         time(fault.recover_ms),
         time(fault.p99_return_ms)

@@ -154,7 +154,7 @@ fn plain_text_says_what_matters() {
         "NO  lost",
         "acknowledged at 3",
         "mailbox_full 7",
-        "fault kill at 10,200 ms: detected after 800 ms, recovered after 1,800 ms",
+        "fault kill at 10,200 ms for 1,300 ms: detected after 800 ms, recovered after 1,800 ms",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

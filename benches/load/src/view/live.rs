@@ -1,6 +1,8 @@
 //! A run in a terminal, drawn anew each second.
 
 use std::io::{self, Stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -12,7 +14,7 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::{Line, Span};
+use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Gauge, Paragraph, Row, Sparkline, Table};
 use ratatui::{Frame, Terminal};
 
@@ -21,12 +23,20 @@ use crate::figures::quantile_ms;
 use crate::names::{OUTCOMES, outcome_name};
 use crate::record::Outcome;
 
+/// Whether the terminal is ours.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// Before anything is said of a panic, the terminal is given back: else it would go with the screen.
+static PANICS_ARE_SEEN: Once = Once::new();
+
+/// Without an answer for so many seconds, that is what there is to be seen.
+const SILENT_S: u64 = 3;
+
 const QUIET: Style = Style::new().fg(Color::DarkGray);
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 const BAD: Style = Style::new().fg(Color::Red);
 const GOOD: Style = Style::new().fg(Color::Green);
 
-/// A terminal that is ours until it is dropped.
+/// A terminal that is ours until it is dropped, or something panics.
 #[derive(Debug)]
 pub struct Live {
     terminal: Terminal<CrosstermBackend<Stdout>>,
@@ -38,7 +48,15 @@ impl Live {
     /// # Errors
     /// The terminal's; it is given back then.
     pub fn begin() -> io::Result<Self> {
+        PANICS_ARE_SEEN.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                give_back();
+                before(panic);
+            }));
+        });
         enable_raw_mode()?;
+        IS_TAKEN.store(true, Ordering::SeqCst);
         let taken = execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match taken {
@@ -55,6 +73,9 @@ impl Live {
     /// # Errors
     /// The terminal's.
     pub fn show(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        if !IS_TAKEN.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         self.terminal.draw(|frame| draw(frame, snapshot)).map(|_| ())
     }
 
@@ -85,6 +106,9 @@ impl Drop for Live {
 
 /// Whatever fails here, there is nobody left to tell.
 fn give_back() {
+    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
     drop(execute!(io::stdout(), LeaveAlternateScreen, cursor::Show));
     drop(disable_raw_mode());
 }
@@ -93,40 +117,66 @@ fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot) {
     let [head, bar, figures, rates, latencies, faults] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(10),
+        // A row for each outcome, one for what was dropped, and the heads.
+        Constraint::Length(11),
         Constraint::Min(3),
         Constraint::Min(3),
         Constraint::Length(1),
     ])
     .areas(frame.area());
     frame.render_widget(heading(snapshot), head);
-    let (phase, passed) = snapshot.phase().unwrap_or(("over", 1.0));
-    let gauge = Gauge::default().ratio(passed.clamp(0.0, 1.0)).label(phase.to_owned());
-    frame.render_widget(gauge.gauge_style(Style::new().fg(Color::Blue)), bar);
+    frame.render_widget(gauge(snapshot), bar);
     let [left, right] =
         Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(figures);
     frame.render_widget(percentiles(snapshot), left);
     frame.render_widget(outcomes(snapshot), right);
     let recent = || snapshot.recent.iter();
-    spark(frame, rates, "acknowledged per second", recent().map(|one| one.acknowledged));
-    spark(frame, latencies, "p99 in milliseconds", recent().map(|one| one.p99_ms));
+    spark(frame, rates, "acknowledged a second", recent().map(|one| one.acknowledged));
+    spark(frame, latencies, "p99 in ms", recent().map(|one| one.p99_ms));
     frame.render_widget(struck(snapshot), faults);
 }
 
 fn heading(snapshot: &Snapshot) -> Paragraph<'_> {
     let last = &snapshot.last;
     let acknowledged = last.ended.get(&Outcome::Acknowledged).copied().unwrap_or_default();
-    Paragraph::new(Line::from(vec![
+    let mut spans = vec![
         Span::styled(snapshot.scenario.as_str(), STRONG),
         Span::styled(format!("  {} of {} s  ", snapshot.second, snapshot.ends_at_s()), QUIET),
-        Span::styled(format!("{acknowledged}/s"), STRONG),
-        Span::raw(format!(" of {} intended  {} in flight", last.intended, last.in_flight)),
-        Span::styled("  q ends the run", QUIET),
-    ]))
+    ];
+    if snapshot.second == 0 {
+        spans.push(Span::raw("begins"));
+    } else if snapshot.silent_s >= SILENT_S {
+        spans.push(Span::styled(format!("no answer for {} s", snapshot.silent_s), BAD));
+    } else {
+        spans.push(Span::styled(format!("{acknowledged}/s"), STRONG));
+        let more = format!(" of {} intended  {} in flight", last.intended, last.in_flight);
+        spans.push(Span::raw(more));
+    }
+    spans.push(Span::styled("  q ends the run", QUIET));
+    Paragraph::new(Line::from(spans))
+}
+
+/// The phase, and how much of it has passed.
+fn gauge(snapshot: &Snapshot) -> Gauge<'_> {
+    let (ratio, label) = match snapshot.phase() {
+        Some((name, passed)) => {
+            let place = snapshot.phases.iter().take_while(|phase| phase.name != name).count() + 1;
+            (passed, format!("{name}, {place} of {} phases", snapshot.phases.len()))
+        }
+        None => (1.0, "what has begun comes to its end".to_owned()),
+    };
+    let style = Style::new().fg(Color::Blue);
+    Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(style)
+}
+
+/// A row of a name and numbers.
+fn row(name: &'static str, numbers: impl IntoIterator<Item = String>) -> Row<'static> {
+    let numbers = numbers.into_iter().map(|text| Text::from(text).right_aligned());
+    Row::new(std::iter::once(Text::from(name)).chain(numbers))
 }
 
 fn percentiles(snapshot: &Snapshot) -> Table<'static> {
-    let [corrected, service, lag] = snapshot.windows();
+    let windows = snapshot.windows();
     let ms = |histogram: &Histogram<u64>, quantile: f64| {
         if histogram.is_empty() {
             "-".to_owned()
@@ -134,20 +184,22 @@ fn percentiles(snapshot: &Snapshot) -> Table<'static> {
             format!("{:.1}", quantile_ms(histogram, quantile))
         }
     };
-    let row = |(name, quantile): (&'static str, f64)| {
-        let of = |histogram| ms(histogram, quantile);
-        Row::new([name.to_owned(), of(&corrected), of(&service), of(&lag)])
-    };
-    let rows = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)].map(row);
-    let widths =
-        [Constraint::Length(7), Constraint::Min(9), Constraint::Min(9), Constraint::Min(9)];
+    let rows = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+    let rows =
+        rows.map(|(name, quantile)| row(name, windows.each_ref().map(|of| ms(of, quantile))));
+    let widths = [
+        Constraint::Length(6),
+        Constraint::Length(10),
+        Constraint::Length(9),
+        Constraint::Length(9),
+    ];
     Table::new(rows, widths)
-        .header(Row::new(["ms", "corrected", "raw", "lag"]).style(QUIET))
+        .header(row("ms", ["corrected", "raw", "lag"].map(str::to_owned)).style(QUIET))
         .block(Block::bordered().title(" latency, last 10 s "))
 }
 
 fn outcomes(snapshot: &Snapshot) -> Table<'static> {
-    let row = |outcome: Outcome| {
+    let of = |outcome: Outcome| {
         let count = snapshot.outcomes.get(&outcome).copied().unwrap_or_default();
         let last = snapshot.last.ended.get(&outcome).copied().unwrap_or_default();
         let style = match (outcome, last) {
@@ -155,17 +207,14 @@ fn outcomes(snapshot: &Snapshot) -> Table<'static> {
             (_, 0) => QUIET,
             _ => BAD,
         };
-        let name = outcome_name(outcome).to_owned();
-        Row::new([name, last.to_string(), count.to_string()]).style(style)
+        row(outcome_name(outcome), [last, count].map(|count| count.to_string())).style(style)
     };
-    let dropped = [("dropped", snapshot.last.dropped, snapshot.dropped)];
-    let dropped = dropped.map(|(name, last, all)| {
-        let style = if last > 0 { BAD } else { QUIET };
-        Row::new([name.to_owned(), last.to_string(), all.to_string()]).style(style)
-    });
-    let widths = [Constraint::Length(13), Constraint::Min(7), Constraint::Min(9)];
-    Table::new(OUTCOMES.map(row).into_iter().chain(dropped), widths)
-        .header(Row::new(["", "a second", "in all"]).style(QUIET))
+    let dropped = [snapshot.last.dropped, snapshot.dropped];
+    let style = if dropped[0] > 0 { BAD } else { QUIET };
+    let dropped = row("dropped", dropped.map(|count| count.to_string())).style(style);
+    let widths = [Constraint::Length(12), Constraint::Length(9), Constraint::Length(11)];
+    Table::new(OUTCOMES.map(of).into_iter().chain([dropped]), widths)
+        .header(row("", ["a second", "in all"].map(str::to_owned)).style(QUIET))
         .block(Block::bordered().title(" outcomes "))
 }
 
@@ -175,7 +224,11 @@ fn spark(frame: &mut Frame<'_>, area: Rect, title: &str, values: impl Iterator<I
     let width = usize::from(area.width.saturating_sub(2));
     let shown = &tenths[tenths.len().saturating_sub(width)..];
     let most = shown.iter().max().copied().unwrap_or(0);
-    let title = format!(" {title}, at most {}.{} ", most / 10, most % 10);
+    let most = match most % 10 {
+        0 => (most / 10).to_string(),
+        tenths => format!("{}.{tenths}", most / 10),
+    };
+    let title = format!(" {title}, highest {most} ");
     let spark = Sparkline::default().data(shown).style(Style::new().fg(Color::Cyan));
     frame.render_widget(spark.block(Block::bordered().title(title)), area);
 }
@@ -189,11 +242,17 @@ fn tenth(value: f64) -> u64 {
     (value * 10.0).round() as u64
 }
 
+/// The faults, the last one first.
 fn struck(snapshot: &Snapshot) -> Paragraph<'_> {
-    let mut spans = vec![Span::styled("faults ", QUIET)];
+    if snapshot.faults.is_empty() {
+        return Paragraph::new(Span::styled("no fault so far", QUIET));
+    }
+    let mut spans = Vec::new();
     for fault in snapshot.faults.iter().rev() {
-        let style = if fault.is_over { QUIET } else { BAD };
-        spans.push(Span::styled(format!(" {} at {} s", fault.name, fault.from_s), style));
+        let (since, style) = if fault.is_over { ("at", QUIET) } else { ("since", BAD) };
+        let separator = if spans.is_empty() { "" } else { ", " };
+        spans.push(Span::styled(separator, QUIET));
+        spans.push(Span::styled(format!("{} {since} {} s", fault.name, fault.from_s), style));
     }
     Paragraph::new(Line::from(spans))
 }
@@ -205,20 +264,43 @@ mod tests {
     use super::*;
 
     fn drawn(width: u16, height: u16) -> String {
-        let snapshot = super::super::tests::snapshot();
+        of(&super::super::tests::snapshot(), width, height)
+    }
+
+    fn of(snapshot: &Snapshot, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, &snapshot)).unwrap();
+        terminal.draw(|frame| draw(frame, snapshot)).unwrap();
         terminal.backend().to_string()
     }
 
     #[test]
     fn a_screen_has_rate_phase_percentiles_outcomes_and_faults() {
-        let screen = drawn(100, 30);
-        for part in
-            ["steady", "12 of 30 s", "100/s", "main", "p99.9", "broken", "24", "kill at 11 s"]
-        {
+        let screen = drawn(80, 24);
+        for part in [
+            "steady  12 of 30 s  100/s of 102 intended  4 in flight  q ends the run",
+            "main, 1 of 1 phases",
+            "p99.9 ",
+            "broken               2          24",
+            "dropped              0           0",
+            "highest 900",
+            "kill since 11 s",
+        ] {
             assert!(screen.contains(part), "{part}:\n{screen}");
         }
+    }
+
+    #[test]
+    fn a_run_that_has_not_begun_is_silent_or_over_says_so() {
+        let mut snapshot = super::super::tests::snapshot();
+        snapshot.silent_s = SILENT_S;
+        snapshot.taken_back("kill");
+        let screen = of(&snapshot, 80, 24);
+        assert!(screen.contains("no answer for 3 s  q ends"), "{screen}");
+        assert!(screen.contains("kill at 11 s") && !screen.contains("intended"), "{screen}");
+        snapshot.second = 30;
+        assert!(of(&snapshot, 80, 24).contains("comes to its end"));
+        let new = of(&Snapshot::new("a", snapshot.phases), 80, 24);
+        assert!(new.contains("a  0 of 30 s  begins") && new.contains("no fault so far"), "{new}");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub phases: Vec<Phase>,
     /// Seconds that have passed.
     pub second: u64,
+    /// Seconds since anything was heard of the run.
+    pub silent_s: u64,
     /// The last whole second.
     pub last: Second,
     /// Outcomes so far.
@@ -70,6 +72,7 @@ impl Snapshot {
             scenario: scenario.into(),
             phases,
             second: 0,
+            silent_s: 0,
             last: Second::quiet(),
             outcomes: BTreeMap::new(),
             dropped: 0,
@@ -77,6 +80,17 @@ impl Snapshot {
             window: VecDeque::new(),
             recent: VecDeque::new(),
         }
+    }
+
+    /// The phases from one on begin, at another time than they were to.
+    pub fn begun(&mut self, first: usize, from: Nanos) {
+        let Some(planned) = self.phases.get(first).map(|phase| phase.from) else { return };
+        for phase in &mut self.phases[first..] {
+            phase.to = phase.to - planned + from;
+            phase.from = phase.from - planned + from;
+        }
+        // Rates of another stage would make these small.
+        self.recent.clear();
     }
 
     /// A second is over.
@@ -175,6 +189,27 @@ mod tests {
         assert!(!snapshot.faults[0].is_over);
         snapshot.taken_back("kill");
         assert!(snapshot.faults[0].is_over);
+    }
+
+    #[test]
+    fn phases_that_begin_late_are_moved_and_those_before_them_stay() {
+        let phase = |name: &str, from_s: u64, to_s: u64| Phase {
+            name: name.to_owned(),
+            from: from_s * SECOND,
+            to: to_s * SECOND,
+            counts: true,
+        };
+        let phases = vec![phase("capacity", 0, 4), phase("one", 4, 10), phase("other", 10, 20)];
+        let mut snapshot = Snapshot::new("a", phases);
+        snapshot.begun(0, 0);
+        snapshot.passed(0, second(1_000, 0, 4));
+        snapshot.begun(1, 7 * SECOND);
+        snapshot.begun(9, SECOND);
+        let times: Vec<_> =
+            snapshot.phases.iter().map(|one| (one.from / SECOND, one.to / SECOND)).collect();
+        assert_eq!(times, [(0, 4), (7, 13), (13, 23)]);
+        assert_eq!(snapshot.ends_at_s(), 23);
+        assert!(snapshot.recent.is_empty() && snapshot.windows()[0].len() == 1_000);
     }
 
     #[test]
