@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use coppice_load::record::Outcome;
 use coppice_load::recording::{FILE, History};
@@ -137,4 +138,130 @@ fn the_scenarios_are_listed_and_an_unknown_one_is_refused() {
     let unknown = ask("no-such");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(said(&unknown).contains("no scenario and no file"), "{}", said(&unknown));
+}
+
+/// Money needs accounts, which one of the generators opens for all.
+const SHARED: &str = "
+name = 'shared'
+about = 'what two generators do together'
+seed = 1
+lag_p99_max_ms = 60000
+timeout_ms = 10000
+phases = [{ name = 'all', for_s = 3, arrivals = { kind = 'poisson', rate = { per_s = 60 } } }]
+keys = { distribution = 'uniform', count = 10 }
+idempotency = { policy = 'fresh', retries_max = 30 }
+[[mix]]
+operation = 'add'
+weight = 2
+[[mix]]
+operation = 'transfer'
+weight = 1
+amount = [1, 9]
+";
+
+/// A coordinator or a generator, killed with the test.
+struct Process {
+    child: Child,
+    says: BufReader<ChildStderr>,
+}
+
+impl Process {
+    fn start(sandbox: &Sandbox, out: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.arg("load").args(arguments).args(["--target", sandbox.url()]);
+        command.args(["--key", sandbox.key(), "--out"]).arg(out);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let says = BufReader::new(child.stderr.take().unwrap());
+        Self { child, says }
+    }
+
+    /// The end of the first line that has these words.
+    fn hears(&mut self, words: &str) -> String {
+        let mut heard = String::new();
+        loop {
+            let before = heard.len();
+            assert_ne!(self.says.read_line(&mut heard).unwrap(), 0, "{words}: {heard}");
+            if let Some((_, end)) = heard[before..].split_once(words) {
+                return end.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// Its exit code, and what it has not said yet.
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let lines = self.says.by_ref().lines();
+        let rest = lines.map(Result::unwrap).collect::<Vec<_>>().join("\n");
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended can't be killed, and that is what is wanted.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// A coordinator of two generators, and where it waits for them.
+fn coordinator(sandbox: &Sandbox, out: &Path, scenario: &str, more: &[&str]) -> (Process, String) {
+    let file = out.join("scenario.toml");
+    std::fs::write(&file, scenario).unwrap();
+    let arguments = [file.to_str().unwrap(), "--coordinate", "127.0.0.1:0", "--generators", "2"];
+    let arguments = [arguments.as_slice(), more].concat();
+    let mut leads = Process::start(sandbox, out, &arguments);
+    let address = leads.hears("2 generators are to join at ");
+    (leads, address)
+}
+
+#[tokio::test]
+async fn two_generators_carry_one_run_out_and_its_coordinator_judges_it() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let outs = [(); 3].map(|()| TempDir::new().unwrap());
+    let (mut leads, address) = coordinator(&sandbox, outs[0].path(), SHARED, &[]);
+    let join = |out: &TempDir| Process::start(&sandbox, out.path(), &["--join", &address]);
+    let mut joining = [join(&outs[1]), join(&outs[2])];
+    for one in &mut joining {
+        let (code, said) = one.ended();
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, said) = leads.ended();
+    assert_eq!(code, Some(0), "{said}");
+    let history = |out: &TempDir| {
+        let history = History::open(&out.path().join(FILE)).unwrap();
+        (history.header().clone(), history.map(Result::unwrap).collect::<Vec<_>>())
+    };
+    let [(header, all), (one, its), (other, others)] = outs.each_ref().map(history);
+    assert!(header == one && header == other, "{header:?} {one:?} {other:?}");
+    assert!(!its.is_empty() && !others.is_empty());
+    assert_eq!(all.len(), its.len() + others.len());
+    let report = std::fs::read_to_string(outs[0].path().join("report.txt")).unwrap();
+    assert!(report.starts_with("shared: pass"), "{report}");
+    assert!(!outs[1].path().join("report.txt").exists(), "one run has one report");
+}
+
+#[tokio::test]
+async fn without_one_of_its_generators_a_run_has_no_result() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let out = TempDir::new().unwrap();
+    let long = SHARED.replace("for_s = 3", "for_s = 3600");
+    let (mut leads, address) = coordinator(&sandbox, out.path(), &long, &[]);
+    let outs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let join = |out: &TempDir| Process::start(&sandbox, out.path(), &["--join", &address]);
+    let mut joining = outs.each_ref().map(join);
+    leads.hears("has begun");
+    leads.hears("has begun");
+    joining[1].child.kill().unwrap();
+    let (code, said) = leads.ended();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the connection to generator ") && said.contains(" broke"), "{said}");
+    assert!(!out.path().join("report.json").exists());
+    drop(joining);
+    let (mut leads, address) = coordinator(&sandbox, out.path(), SHARED, &["--join-within", "3"]);
+    let mut alone = Process::start(&sandbox, outs[0].path(), &["--join", &address]);
+    let (code, said) = leads.ended();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("1 of 2 generators have joined within 3 s"), "{said}");
+    assert_eq!(alone.ended().0, Some(1));
+    assert!(!out.path().join("report.json").exists());
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use coppice_load::faults::{DatabaseCommands, External, Reached};
 use coppice_load::plan::Slice;
-use coppice_load::run::{Finished, Options, run};
+use coppice_load::run::{Finished, Options, RunName, run};
 use coppice_load::scenario::Scenario;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,7 +115,13 @@ fn main() {
             database: DatabaseCommands::default(),
         };
         let out = directory.path().to_owned();
-        let options = Options { out, threads: 1, slice: Slice::WHOLE, onlooker: None };
+        let options = Options {
+            out,
+            threads: 1,
+            slice: Slice::WHOLE,
+            name: RunName::drawn(),
+            onlooker: None,
+        };
         let before = spent.load(Ordering::Relaxed);
         let finished = run(scenario(&arrivals, for_s), &mut target, &options).unwrap();
         show(&name, &finished, spent.load(Ordering::Relaxed) - before);

@@ -1,20 +1,26 @@
 //! `coppice load`: the command line, and how it ends.
 
+mod arguments;
 mod summary;
+mod together;
 mod watching;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 
-use clap::Args;
 use thiserror::Error;
 
+pub use self::arguments::LoadArguments;
+
 use crate::baseline::{Baseline, BaselineError, RUNS_MIN};
+use crate::coordinate::CoordinateError;
 use crate::examine::{Examination, ExamineError, environment, examine, thresholds};
 use crate::faults::{DatabaseCommands, External, Reached, Starter};
-use crate::plan::Slice;
+use crate::measuring::Sight;
+use crate::record::Nanos;
 use crate::report::{Conclusion, Report, plain};
-use crate::run::{Finished, Options, RunError, default_out, run};
+use crate::run::{Finished, Options, RunError, RunName, default_out, run};
 use crate::scenario::{CANONICAL, SHIPPED, Scenario, ScenarioError};
 use crate::threshold::{Threshold, ThresholdError};
 
@@ -79,77 +85,18 @@ pub enum CommandError {
     /// The server of the harness's own could not be made ready.
     #[error("a server of its own could not be made ready")]
     Own(#[from] crate::faults::StarterError),
+    /// Those who were to carry it out together did not.
+    #[error("the generators did not carry out one run together")]
+    Together(#[from] CoordinateError),
+    /// The scenario has a fault of the target's process, and several generators would each do it.
+    #[error("the scenario has the fault `{0}`, which only a run with one generator can have")]
+    Process(&'static str),
+    /// It can't be told to generators.
+    #[error("the scenario can not be told to the generators")]
+    Untold(#[from] toml::ser::Error),
     /// Nobody reads what is said.
     #[error("writing to the terminal failed")]
     Output(#[from] io::Error),
-}
-
-/// Drives a gateway and says how fast it is, honestly, and whether it did everything right.
-#[derive(Debug, Clone, Args)]
-pub struct LoadArguments {
-    /// One of --list, or a file. Without one: the canonical workload, answered with two numbers.
-    scenario: Option<String>,
-    /// Shows the scenarios that come with the harness.
-    #[arg(long)]
-    list: bool,
-    /// The gateway to drive [default: one of its own, in a temporary directory].
-    #[arg(long, value_name = "URL")]
-    target: Option<String>,
-    /// The target's API key.
-    #[arg(long, value_name = "KEY", env = "COPPICE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
-    /// Where the history and the report go [default: a new temporary directory].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// A seed in place of the scenario's.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Makes all times longer or shorter.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
-    time_scale: f64,
-    /// Threads that send. One makes some tens of thousands of requests a second.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    threads: u32,
-    /// Does only the part of several generators that is this one's, such as 0/2 and 1/2.
-    #[arg(long, value_name = "INDEX/OF", value_parser = slice, default_value = "0/1")]
-    slice: Slice,
-    /// A PostgreSQL database for the server of its own, in place of the embedded store.
-    #[arg(long, value_name = "URL", conflicts_with = "target")]
-    database: Option<String>,
-    /// The target's process, for faults that need it.
-    #[arg(long, requires = "target")]
-    pid: Option<u32>,
-    /// Starts the target again after a kill, and returns once it serves, with its output closed. Prints
-    /// the new process last.
-    #[arg(long, value_name = "COMMAND", requires = "pid")]
-    restart: Option<String>,
-    /// Stops the PostgreSQL behind the target.
-    #[arg(long, value_name = "COMMAND", requires = "postgres_start")]
-    postgres_stop: Option<String>,
-    /// Starts it, and returns once it can be used.
-    #[arg(long, value_name = "COMMAND", requires = "postgres_stop")]
-    postgres_start: Option<String>,
-    /// Compares with earlier runs, and fails where this one is worse.
-    #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
-    /// Keeps the figures of these runs to compare later ones with.
-    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
-    save_baseline: Option<PathBuf>,
-    /// How often it is run [default: 1; 5 for a baseline].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    runs: Option<u32>,
-    /// Writes a history that Elle reads.
-    #[arg(long)]
-    elle: bool,
-    /// Others use the run's entities as well: what the run never asked for is no fault.
-    #[arg(long)]
-    shared: bool,
-    /// Shows the seconds as they pass in a line each, also in a terminal.
-    #[arg(long)]
-    plain: bool,
-    /// Doesn't show the seconds as they pass.
-    #[arg(long)]
-    quiet: bool,
 }
 
 /// What a server of the harness's own must know.
@@ -159,24 +106,6 @@ pub struct OwnServer {
     pub database: Option<String>,
     /// How its database is stopped and started.
     pub database_commands: DatabaseCommands,
-}
-
-fn factor(text: &str) -> Result<f64, String> {
-    let factor: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.001..=1_000.0).contains(&factor) {
-        Ok(factor)
-    } else {
-        Err("must be from 0.001 to 1000".to_owned())
-    }
-}
-
-fn slice(text: &str) -> Result<Slice, String> {
-    let parts = text
-        .split_once('/')
-        .and_then(|(index, of)| Some(Slice { index: index.parse().ok()?, of: of.parse().ok()? }));
-    parts
-        .filter(|slice| slice.index < slice.of)
-        .ok_or_else(|| "must be such as 0/2: which one, counted from 0, and of how many".to_owned())
 }
 
 /// Runs the command. `own` makes the starter of a server of its own.
@@ -192,10 +121,20 @@ pub fn load(
         list()?;
         return Ok(Verdict::Pass);
     }
+    if let Some(address) = &arguments.join {
+        together::join(arguments, address, starter(arguments, &mut own)?.as_mut())?;
+        return Ok(Verdict::Pass);
+    }
     let name = arguments.scenario.as_deref().unwrap_or(CANONICAL);
     let mut scenario = Scenario::find(name)?.scaled(arguments.time_scale);
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     let thresholds = thresholds(&scenario)?;
+    if let Some(address) = &arguments.coordinate {
+        let mut starter = starter(arguments, &mut own)?;
+        let report =
+            together::coordinate(arguments, address, &scenario, &thresholds, starter.as_mut())?;
+        return Ok(Verdict::from(report.conclusion));
+    }
     let least = if arguments.save_baseline.is_some() { RUNS_MIN } else { 1 };
     let runs = arguments.runs.map_or(least, |runs| runs as usize);
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&scenario));
@@ -222,20 +161,38 @@ fn once(
     starter: &mut dyn Starter,
     out: PathBuf,
 ) -> Result<Report, CommandError> {
-    let (onlooker, watching) = if arguments.quiet {
-        (None, None)
-    } else {
-        let (onlooker, watching) = watching::watch(scenario, arguments.threads, arguments.plain)?;
-        (Some(onlooker), Some(watching))
-    };
-    let options =
-        Options { out: out.clone(), threads: arguments.threads, slice: arguments.slice, onlooker };
-    let finished = run(scenario.clone(), starter, &options);
-    drop(options);
-    if let Some(watching) = watching {
-        watching.end()?;
+    let slice = arguments.slice;
+    let finished = watched(arguments, scenario, |onlooker| {
+        let (out, threads) = (out.clone(), arguments.threads);
+        let options = Options { out, threads, slice, name: RunName::drawn(), onlooker };
+        run(scenario.clone(), starter, &options)
+    })??;
+    judged(arguments, &finished, thresholds, (u64::from(slice.of), 0), out)
+}
+
+/// Shows a run as it goes on. The inner error is the run's.
+fn watched<T>(
+    arguments: &LoadArguments,
+    scenario: &Scenario,
+    run: impl FnOnce(Option<SyncSender<Sight>>) -> T,
+) -> io::Result<T> {
+    if arguments.quiet {
+        return Ok(run(None));
     }
-    let finished = finished?;
+    let (onlooker, watching) = watching::watch(scenario, arguments.threads, arguments.plain)?;
+    let came = run(Some(onlooker));
+    watching.end()?;
+    Ok(came)
+}
+
+/// Examines a run, and says what it came to.
+fn judged(
+    arguments: &LoadArguments,
+    finished: &Finished,
+    thresholds: &[Threshold],
+    generators: (u64, Nanos),
+    out: PathBuf,
+) -> Result<Report, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let is_own = arguments.target.is_none();
@@ -243,7 +200,7 @@ fn once(
         if is_own {
             let store = if arguments.database.is_some() { "postgresql" } else { "sqlite" };
             environment.store = Some(store.to_owned());
-            environment.settings.extend(scenario.server.environment.clone());
+            environment.settings.extend(finished.scenario.server.environment.clone());
         }
         let examination = Examination {
             out,
@@ -251,12 +208,12 @@ fn once(
             baseline: arguments.baseline.clone(),
             elle: arguments.elle,
             alone: !arguments.shared,
-            generators: (u64::from(arguments.slice.of), 0),
+            generators,
             environment,
         };
-        examine(&finished, examination).await
+        examine(finished, examination).await
     })?;
-    say(&finished, &report)?;
+    say(finished, &report)?;
     Ok(report)
 }
 

@@ -7,21 +7,25 @@
 //! | Generator | Coordinator |
 //! |---|---|
 //! | `hello` with the version | `assigned`: slice, run, prefix, scenario; or `refused` |
-//! | `ready` | `ping`, several times |
+//! | `alive`, each second until it is done | |
+//! | `ready` | `ping`, each second until all are, and then several times |
 //! | `pong` | `go`, to all at once |
-//! | `alive`, each second | |
+//! | `rates`, where the capacity is measured | `ping` each second until all have told, then `sum` |
 //! | `head`, `seconds`, `entries`, `done`; or `failed` | |
 //!
-//! Whoever says nothing for [`SILENCE_MAX`] counts as dead, and then there is no result: a run without
-//! one of its slices had another load than its plan. The target's key is in no frame; each generator
+//! Whoever says nothing for [`SILENCE_MAX`] counts as dead, whoever doesn't come in time never comes,
+//! and then there is no result: a run without one of its slices had another load than its plan. The
+//! others carry their slices to the end and are told by the connection, which is closed. The target's key is in no frame; each generator
 //! is given it as if it were alone. The connection is neither secret nor authenticated: it is for a
 //! network that one trusts.
 //!
 //! Starts differ by the time that `go` takes to arrive. [`Gathered::skew`] is an upper bound of that,
 //! for the checks of real time ([`crate::check::Options::skew`]).
 
+mod company;
 mod frames;
 mod generator;
+mod hall;
 mod lead;
 mod messages;
 #[cfg(test)]
@@ -32,12 +36,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::company::{Alone, Company};
 pub use self::generator::{Carried, join};
-pub use self::lead::{Gathered, coordinate};
+pub use self::lead::{Call, Gathered, Progress, coordinate};
 use crate::merge::MergeError;
 
 /// Of the protocol.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// A chunk of seconds or entries is about a megabyte; nothing that is meant is near this.
 pub const FRAME_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// A generator says each second that it is there.
@@ -106,6 +111,16 @@ pub enum CoordinateError {
     /// How many generators there are makes no sense.
     #[error("{0} generators are not from 1 to {GENERATORS_MAX}")]
     Count(u32),
+    /// Some never came.
+    #[error("{joined} of {of} generators have joined within {within_s} s")]
+    Missing {
+        /// How many came.
+        joined: u32,
+        /// How many were to.
+        of: u32,
+        /// How long they were waited for.
+        within_s: u64,
+    },
     /// What they measured isn't of one run.
     #[error(transparent)]
     Merge(#[from] MergeError),

@@ -1,11 +1,12 @@
 //! What several generators measured, as one run.
 //!
 //! Counts and histograms add; percentiles are taken of the sum and never averaged. Seconds are aligned
-//! by the start that all agreed on. Rates and sessions of a capacity add: all measured it at once.
+//! by the start that all agreed on. All know the same capacity, which is the sum of what each measured.
+//! A fault of the scenario befell each on its own way, and is one.
 
 use thiserror::Error;
 
-use crate::measured::{Generator, Latencies, Measured, Peak, histogram};
+use crate::measured::{Fault, Generator, Latencies, Measured, histogram};
 
 /// Measurements that aren't of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,6 +43,7 @@ fn add(whole: &mut Measured, part: Measured) -> Result<(), MergeError> {
         one.phases.iter().map(|phase| (phase.name.clone(), phase.counts)).collect()
     };
     same("phases", plan(whole) == plan(&part))?;
+    same("capacities", whole.capacity == part.capacity)?;
     for (cell, latencies) in part.cells {
         let new = || Latencies { corrected: histogram(), service: histogram() };
         let sum = whole.cells.entry(cell).or_insert_with(new);
@@ -62,16 +64,10 @@ fn add(whole: &mut Measured, part: Measured) -> Result<(), MergeError> {
     whole.lag += &part.lag;
     whole.dropped += part.dropped;
     whole.without_retry_after += part.without_retry_after;
-    whole.faults.extend(part.faults);
+    add_faults(&mut whole.faults, part.faults);
     for (code, count) in part.codes {
         *whole.codes.entry(code).or_default() += count;
     }
-    whole.capacity = match (whole.capacity, part.capacity) {
-        (Some(one), Some(other)) => {
-            Some(Peak { per_s: one.per_s + other.per_s, sessions: one.sessions + other.sessions })
-        }
-        (one, other) => one.or(other),
-    };
     let (one, other) = (whole.generator, part.generator);
     whole.generator = Generator {
         threads: one.threads + other.threads,
@@ -82,10 +78,27 @@ fn add(whole: &mut Measured, part: Measured) -> Result<(), MergeError> {
     Ok(())
 }
 
+/// The nth of a name is the same for all: from when it struck the first until it was over for the last.
+fn add_faults(whole: &mut Vec<Fault>, part: Vec<Fault>) {
+    let mut others: Vec<usize> = (0..whole.len()).collect();
+    for fault in part {
+        let same = others.iter().position(|at| whole[*at].name == fault.name);
+        let Some(place) = same else {
+            whole.push(fault);
+            continue;
+        };
+        let sum = &mut whole[others.remove(place)];
+        sum.from = sum.from.min(fault.from);
+        sum.to = sum.to.max(fault.to);
+        sum.failed = sum.failed.take().or(fault.failed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::figures::quantile_ms;
+    use crate::measured::Peak;
     use crate::record::Outcome;
     use crate::sample::{fault, measured, second};
 
@@ -114,15 +127,31 @@ mod tests {
         one.capacity = Some(Peak { per_s: 10.0, sessions: 4 });
         one.lag.record(5).unwrap();
         let mut other = one.clone();
-        other.faults = vec![fault("kill", 100, 200)];
+        other.faults = vec![fault("delay", 100, 200), fault("cut", 890, 940)];
+        other.faults[1].failed = Some("no way".to_owned());
         other.dropped = 3;
         other.without_retry_after = 2;
         let whole = merge([one, other]).unwrap();
         let faults: Vec<_> = whole.faults.iter().map(|fault| fault.name.as_str()).collect();
-        assert_eq!(faults, ["kill", "cut"]);
+        assert_eq!(faults, ["delay", "cut"]);
+        let cut = &whole.faults[1];
+        assert_eq!((cut.from, cut.to), (890_000_000, 950_000_000));
+        assert_eq!(cut.failed.as_deref(), Some("no way"));
         assert_eq!((whole.codes["mailbox_full"], whole.dropped, whole.lag.len()), (4, 3, 2));
         assert_eq!(whole.without_retry_after, 2);
-        assert_eq!(whole.capacity, Some(Peak { per_s: 20.0, sessions: 8 }));
+        assert_eq!(whole.capacity, Some(Peak { per_s: 10.0, sessions: 4 }));
+    }
+
+    #[test]
+    fn faults_of_one_name_are_told_apart_by_their_order() {
+        let mut one = measured(vec![second(1, 0, 1)]);
+        one.faults = vec![fault("cut", 100, 200), fault("cut", 500, 600)];
+        let mut other = one.clone();
+        other.faults = vec![fault("cut", 101, 201), fault("cut", 502, 602), fault("cut", 900, 950)];
+        let whole = merge([one, other]).unwrap();
+        let ms = 1_000_000;
+        let times: Vec<_> = whole.faults.iter().map(|one| (one.from / ms, one.to / ms)).collect();
+        assert_eq!(times, [(100, 201), (500, 602), (900, 950)]);
     }
 
     #[test]
@@ -134,6 +163,9 @@ mod tests {
         let mut longer = one();
         longer.phases[0].name = "other".to_owned();
         assert_eq!(merge([one(), longer]).map(|_| ()), different("phases"));
+        let mut faster = one();
+        faster.capacity = Some(Peak { per_s: 1.0, sessions: 1 });
+        assert_eq!(merge([one(), faster]).map(|_| ()), different("capacities"));
         assert_eq!(merge([]).map(|_| ()), Err(MergeError::Nothing));
     }
 }

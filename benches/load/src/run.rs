@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::coordinate::{Alone, Company, CoordinateError};
 use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
 use crate::faults::{self, Due, FaultError, Reached, Starter, StarterError, schedule};
 use crate::measured::{Cell, Fault, Generator, Measured, Peak, Phase};
@@ -68,9 +69,30 @@ pub enum RunError {
         /// How many it may have.
         allowed: u64,
     },
+    /// Those who carry it out together fell apart.
+    #[error(transparent)]
+    Company(#[from] CoordinateError),
     /// Rates are shares of a capacity, and nothing was acknowledged while it was measured.
     #[error("nothing was acknowledged while the capacity was measured")]
     NoCapacity,
+}
+
+/// What a run is called. Those who carry one out together call it the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunName {
+    /// In correlation ids.
+    pub run: u64,
+    /// What the ids of its entities begin with.
+    pub prefix: String,
+}
+
+impl RunName {
+    /// One that no other run has.
+    #[must_use]
+    pub fn drawn() -> Self {
+        let run = Uuid::new_v4().as_u64_pair().1;
+        Self { run, prefix: format!("load-{:08x}", run & 0xffff_ffff) }
+    }
 }
 
 /// How a run is carried out, beside its scenario.
@@ -82,6 +104,8 @@ pub struct Options {
     pub threads: u32,
     /// Which part of the plan is this generator's.
     pub slice: Slice,
+    /// What it is called.
+    pub name: RunName,
     /// Whoever looks on.
     pub onlooker: Option<SyncSender<Sight>>,
 }
@@ -130,7 +154,24 @@ fn system(doing: &'static str) -> impl Fn(std::io::Error) -> RunError {
     move |source| RunError::System { doing, source }
 }
 
-/// Carries a scenario out.
+/// Carries a scenario out, alone.
+///
+/// # Errors
+///
+/// As [`run_in`].
+///
+/// # Panics
+///
+/// As [`run_in`].
+pub fn run(
+    scenario: Scenario,
+    starter: &mut dyn Starter,
+    options: &Options,
+) -> Result<Finished, RunError> {
+    run_in(scenario, starter, options, &mut Alone)
+}
+
+/// Carries a slice of a scenario out, beside others who do the rest.
 ///
 /// # Errors
 ///
@@ -139,10 +180,11 @@ fn system(doing: &'static str) -> impl Fn(std::io::Error) -> RunError {
 /// # Panics
 ///
 /// Where a thread of the harness did.
-pub fn run(
+pub fn run_in(
     scenario: Scenario,
     starter: &mut dyn Starter,
     options: &Options,
+    company: &mut dyn Company,
 ) -> Result<Finished, RunError> {
     std::fs::create_dir_all(&options.out).map_err(system("making the run's directory"))?;
     make_room_for_files(&scenario)?;
@@ -155,10 +197,9 @@ pub fn run(
     let proxy = proxy.then(|| Proxy::start(direct.address)).transpose();
     let proxy = proxy.map_err(system("starting the proxy"))?;
     let way = proxy.as_ref().map_or(direct.address, Proxy::address);
-    let run = Uuid::new_v4().as_u64_pair().1;
-    let prefix = format!("load-{:08x}", run & 0xffff_ffff);
+    let RunName { run, prefix } = options.name.clone();
     let deeds = Arc::new(Deeds::new(&scenario, run, prefix.clone()));
-    if scenario.moves_money() {
+    if scenario.moves_money() && company.is_first() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(system("starting a runtime"))?;
         runtime.block_on(open_accounts(&deeds, scenario.keys.count(), &direct))?;
@@ -167,6 +208,8 @@ pub fn run(
     let recording = Recording::begin(&options.out, &header)?;
     let rising = capacity_phases(&scenario);
     let counts = rising.iter().map(|_| false).chain(scenario.phases.iter().map(|one| one.counts));
+    // All is ready; from here on clocks run.
+    company.begin()?;
     let driver = Driver {
         deeds,
         target: direct.by_way_of(way),
@@ -180,7 +223,7 @@ pub fn run(
         counts: counts.collect(),
     };
     let course = Course { scenario: &scenario, driver: &driver, recording: &recording, options };
-    let ran = course.run(&rising, starter, proxy.as_ref(), &direct)?;
+    let ran = course.run(&rising, starter, company, proxy.as_ref(), &direct)?;
     let (history, tries) = recording.end()?;
     let measured = ran.measured(&scenario, &driver, header);
     Ok(Finished { scenario, measured, history, tries, reached })
@@ -265,6 +308,7 @@ impl Course<'_> {
         &self,
         rising: &[Planned],
         starter: &mut dyn Starter,
+        company: &mut dyn Company,
         proxy: Option<&Proxy>,
         direct: &Target,
     ) -> Result<Ran, RunError> {
@@ -274,10 +318,13 @@ impl Course<'_> {
             let scraper =
                 Beside::start(scope, "load-scraper", |over| scrape(direct, clock, &over))?;
             let (first, stretches) = self.stage(rising, 0, 0.0, clock.now())?;
-            let capacity = peak(&first, rising, self.scenario);
-            if self.scenario.capacity.is_some() && capacity.is_none() {
-                return Err(RunError::NoCapacity);
-            }
+            let capacity = match &self.scenario.capacity {
+                None => None,
+                Some(capacity) => {
+                    let all = company.sum(rates(&first, rising))?;
+                    Some(peak(&capacity.sessions, &all).ok_or(RunError::NoCapacity)?)
+                }
+            };
             let base = clock.now();
             let due: Vec<Due> = schedule(self.scenario, base);
             let onlooker = self.options.onlooker.as_ref();
@@ -326,19 +373,27 @@ impl Course<'_> {
     }
 }
 
-/// The best of the stretches in which the capacity was measured.
+/// What was acknowledged a second in each stretch in which the capacity is measured.
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^53")]
-fn peak(tally: &Tally, rising: &[Planned], scenario: &Scenario) -> Option<Peak> {
-    let sessions = &scenario.capacity.as_ref()?.sessions;
-    let peaks = sessions.iter().enumerate().map(|(place, sessions)| {
-        let phase = place * 2 + 1;
+fn rates(tally: &Tally, rising: &[Planned]) -> Vec<f64> {
+    let looked_at = rising.iter().enumerate().skip(1).step_by(2);
+    let rates = looked_at.map(|(phase, planned)| {
         let acknowledged = tally.cells.iter().filter(|(cell, _)| {
             let Cell { phase: of, outcome, .. } = cell;
             (*of, *outcome) == (phase, Outcome::Acknowledged)
         });
         let count: u64 = acknowledged.map(|(_, latencies)| latencies.service.len()).sum();
-        Peak { per_s: count as f64 / rising[phase].for_s, sessions: *sessions }
+        count as f64 / planned.for_s
     });
+    rates.collect()
+}
+
+/// The best of the stretches.
+fn peak(sessions: &[u32], rates: &[f64]) -> Option<Peak> {
+    let peaks = sessions
+        .iter()
+        .zip(rates)
+        .map(|(sessions, per_s)| Peak { per_s: *per_s, sessions: *sessions });
     peaks.filter(|peak| peak.per_s > 0.0).max_by(|one, other| one.per_s.total_cmp(&other.per_s))
 }
 

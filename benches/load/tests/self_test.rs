@@ -13,7 +13,7 @@ use coppice_load::measured::{Cell, Latencies, Measured};
 use coppice_load::plan::Slice;
 use coppice_load::record::{Entry, Operation, Outcome, op_of};
 use coppice_load::recording::History;
-use coppice_load::run::{Finished, Options, RunError, run};
+use coppice_load::run::{Finished, Options, RunError, RunName, run};
 use coppice_load::scenario::Scenario;
 use stub::{Faults, Stub};
 use tempfile::TempDir;
@@ -39,8 +39,13 @@ fn tried(scenario: Scenario, stub: &Stub) -> Result<(TempDir, Finished), RunErro
         restart: None,
         database: DatabaseCommands::default(),
     };
-    let options =
-        Options { out: out.path().to_owned(), threads: 1, slice: Slice::WHOLE, onlooker: None };
+    let options = Options {
+        out: out.path().to_owned(),
+        threads: 1,
+        slice: Slice::WHOLE,
+        name: RunName::drawn(),
+        onlooker: None,
+    };
     let finished = run(scenario, &mut target, &options)?;
     Ok((out, finished))
 }
@@ -308,6 +313,7 @@ fn slices_of_several_generators_do_the_whole_plan_together() {
             out: out.path().to_owned(),
             threads: 1,
             slice: Slice { index, of: 2 },
+            name: RunName::drawn(),
             onlooker: None,
         };
         let finished = run(scenario.clone(), &mut target, &options).unwrap();

@@ -14,7 +14,7 @@ use coppice_load::faults::{DatabaseCommands, External, Reached};
 use coppice_load::plan::Slice;
 use coppice_load::recording::{History, SORTED_AT_ONCE};
 use coppice_load::report::{Conclusion, Report};
-use coppice_load::run::{self, Finished};
+use coppice_load::run::{self, Finished, RunName};
 use coppice_load::scenario::Scenario;
 use stub::{Faults, Stub};
 
@@ -50,8 +50,13 @@ fn carried_out(stub: &Stub, out: &Path) -> Finished {
         restart: None,
         database: DatabaseCommands { stop: None, start: None },
     };
-    let options =
-        run::Options { out: out.to_owned(), threads: 1, slice: Slice::WHOLE, onlooker: None };
+    let options = run::Options {
+        out: out.to_owned(),
+        threads: 1,
+        slice: Slice::WHOLE,
+        name: RunName::drawn(),
+        onlooker: None,
+    };
     let scenario = Scenario::parse("lies", SCENARIO).unwrap();
     let finished = run::run(scenario, &mut starter, &options).unwrap();
     assert!(finished.tries >= 300, "{}", finished.tries);

@@ -54,6 +54,7 @@ const UNFINISHED: &str = "finish it or leave it out";
 const SLEEP: &str = "too short on a busy machine, too long elsewhere; wait for a condition";
 const SLEEP_IN: &[(&str, &str)] = &[
     ("benches/load/src/check/", "asks again what a node can't answer yet, until its time is over"),
+    ("benches/load/src/coordinate/", "looks until whoever is to come is there, or its time over"),
     ("benches/load/src/drive/", "a generator waits for what is due, and pauses before a retry"),
     ("supervisors/tests/", "time is paused, or must pass to show that nothing happens in it"),
     ("tests/testkit/src/sandbox.rs", "polls for a condition"),

@@ -31,11 +31,6 @@ impl Link {
         self.whom.clone()
     }
 
-    /// From now on it is called so.
-    pub(super) fn call(&mut self, whom: String) {
-        self.whom = whom;
-    }
-
     /// A second handle on the same connection.
     pub(super) fn again(&self) -> Result<Self, CoordinateError> {
         let stream = self.stream.try_clone().map_err(|error| self.broken(error))?;

@@ -1,11 +1,13 @@
-//! The side of the coordinator.
+//! The side of the coordinator: a thread attends each generator.
 
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::frames::Link;
+use super::hall::{Hall, Left};
 use super::messages::{Head, ToCoordinator, ToGenerator};
 use super::{Assignment, CoordinateError, GENERATORS_MAX, VERSION};
 use crate::measured::{Measured, Second};
@@ -14,6 +16,37 @@ use crate::record::{Entry, Nanos};
 
 /// Pings to each generator, of which the fastest counts: enough for one to meet no hindrance.
 const PINGS: u32 = 5;
+/// How long a generator waits at most until it is noticed.
+const ACCEPT_EVERY: Duration = Duration::from_millis(20);
+
+/// Who is to come.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// How many.
+    pub generators: u32,
+    /// How long they are waited for.
+    pub within: Duration,
+}
+
+/// How far a run of several is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A generator has joined.
+    Joined {
+        /// Which.
+        whom: String,
+    },
+    /// All are ready, and this one was told to go.
+    Gone {
+        /// Which.
+        whom: String,
+    },
+    /// A generator has handed over all that it has.
+    Done {
+        /// Which.
+        whom: String,
+    },
+}
 
 /// What all generators came to.
 #[derive(Debug)]
@@ -24,65 +57,235 @@ pub struct Gathered {
     pub skew: Nanos,
 }
 
+type Keep<'a> = &'a mut (dyn FnMut(Entry) -> std::io::Result<()> + Send);
+
 /// Waits for so many generators, has them carry `job` out (its slice is set for each), and gathers.
 /// Every entry is given to `keep`, those of several generators in any order.
 ///
 /// # Errors
-/// [`CoordinateError`]: also where a single generator fails or dies, for the run is not valid then.
+/// [`CoordinateError`]: also where a single generator fails, dies or never comes, for the run is not
+/// valid then.
+///
+/// # Panics
+/// Where a thread of the coordinator did.
 pub fn coordinate(
     listener: &TcpListener,
     job: &Assignment,
-    generators: u32,
-    keep: &mut (dyn FnMut(Entry) -> std::io::Result<()> + Send),
+    call: Call,
+    told: &(dyn Fn(Progress) + Sync),
+    keep: Keep<'_>,
 ) -> Result<Gathered, CoordinateError> {
-    if !(1..=GENERATORS_MAX).contains(&generators) {
-        return Err(CoordinateError::Count(generators));
+    if !(1..=GENERATORS_MAX).contains(&call.generators) {
+        return Err(CoordinateError::Count(call.generators));
     }
-    let mut links = Vec::new();
-    for index in 0..generators {
-        let slice = Assignment { index, of: generators, ..job.clone() };
-        links.push(welcome(listener, &slice)?);
-        // Whoever waits for the others hears that somebody is there.
-        for link in &mut links {
-            ping(link)?;
+    let here = |source| CoordinateError::Connection { whom: "the generators".to_owned(), source };
+    listener.set_nonblocking(true).map_err(here)?;
+    let lead = Lead { hall: Hall::new(call.generators), told, keep: Mutex::new(keep) };
+    let taken: Vec<Option<Taken>> = thread::scope(|scope| {
+        let deadline = Instant::now() + call.within;
+        let mut attending = Vec::new();
+        for index in 0..call.generators {
+            let slice = Assignment { index, of: call.generators, ..job.clone() };
+            let Some((stream, address)) = lead.next(listener, index, call, deadline) else { break };
+            let lead = &lead;
+            attending.push(scope.spawn(move || lead.attend(stream, address, &slice)));
+        }
+        let ended = attending.into_iter();
+        ended
+            .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    if let Some(error) = lead.hall.failure() {
+        return Err(error);
+    }
+    let taken: Vec<Taken> = taken.into_iter().flatten().collect();
+    assert_eq!(taken.len(), call.generators as usize, "whoever is missing has said why");
+    // From the first that may have gone to the last that was told to.
+    let first = taken.iter().map(|one| one.before_go).min();
+    let last = taken.iter().map(|one| one.after_go).max();
+    let apart = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
+    let slowest = taken.iter().map(|one| one.ping).max().unwrap_or_default();
+    let measured = merge(taken.into_iter().map(|one| one.measured))?;
+    Ok(Gathered { measured, skew: slowest.saturating_add(nanos(apart)) })
+}
+
+fn nanos(time: Duration) -> Nanos {
+    Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+/// What a generator handed over, and when it was told to go.
+struct Taken {
+    measured: Measured,
+    ping: Nanos,
+    before_go: Instant,
+    after_go: Instant,
+}
+
+struct Lead<'a> {
+    hall: Hall,
+    told: &'a (dyn Fn(Progress) + Sync),
+    keep: Mutex<Keep<'a>>,
+}
+
+impl Lead<'_> {
+    /// Waits for one to connect; none where there will be no result.
+    fn next(
+        &self,
+        listener: &TcpListener,
+        joined: u32,
+        call: Call,
+        deadline: Instant,
+    ) -> Option<(TcpStream, SocketAddr)> {
+        let failed = |source| {
+            let whom = format!("generator {joined}");
+            self.hall.fail(CoordinateError::Connection { whom, source });
+            None
+        };
+        while !self.hall.is_over() {
+            match listener.accept() {
+                Ok((stream, address)) => {
+                    let waits = stream.set_nonblocking(false);
+                    return waits.map(|()| (stream, address)).map_or_else(failed, Some);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return failed(error),
+            }
+            if Instant::now() >= deadline {
+                let (of, within_s) = (call.generators, call.within.as_secs());
+                self.hall.fail(CoordinateError::Missing { joined, of, within_s });
+            }
+            thread::sleep(ACCEPT_EVERY);
+        }
+        None
+    }
+
+    fn attend(&self, stream: TcpStream, address: SocketAddr, slice: &Assignment) -> Option<Taken> {
+        match self.lead(stream, address, slice) {
+            Ok(taken) => Some(taken),
+            Err(Left::Failed(error)) => {
+                self.hall.fail(error);
+                None
+            }
+            Err(Left::Stopped) => None,
         }
     }
-    let mut slowest = 0;
-    for link in &mut links {
-        let mut fastest = Nanos::MAX;
+
+    /// One generator from its hello to the last that it hands over.
+    fn lead(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        slice: &Assignment,
+    ) -> Result<Taken, Left> {
+        let mut link = Link::new(stream, format!("generator {} at {address}", slice.index))?;
+        let tell =
+            |progress: fn(String) -> Progress, link: &Link| (self.told)(progress(link.whom()));
+        welcome(&mut link, slice)?;
+        tell(|whom| Progress::Joined { whom }, &link);
+        self.readied(&mut link)?;
+        self.hall.ready.meet(&self.hall, slice.index, (), || ping(&mut link).map(drop))?;
+        let mut own = Nanos::MAX;
         for _ in 0..PINGS {
-            fastest = fastest.min(ping(link)?);
+            own = own.min(ping(&mut link)?);
         }
-        slowest = slowest.max(fastest);
-    }
-    let going = Instant::now();
-    for link in &mut links {
+        self.hall.pinged.meet(&self.hall, slice.index, own, || ping(&mut link).map(drop))?;
+        let before_go = Instant::now();
         link.send(&ToGenerator::Go)?;
+        let after_go = Instant::now();
+        tell(|whom| Progress::Gone { whom }, &link);
+        let measured = self.take(&mut link, slice.index)?;
+        tell(|whom| Progress::Done { whom }, &link);
+        Ok(Taken { measured, ping: own, before_go, after_go })
     }
-    let skew = slowest + nanos(going);
-    let keep = Mutex::new(keep);
-    let parts = thread::scope(|scope| {
-        let taking: Vec<_> =
-            links.into_iter().map(|link| scope.spawn(|| take(link, &keep))).collect();
-        let taken = taking
-            .into_iter()
-            .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        taken.collect::<Result<Vec<Measured>, CoordinateError>>()
-    })?;
-    Ok(Gathered { measured: merge(parts)?, skew })
+
+    /// The next that is said, but that the generator is alive; nothing where there will be no result.
+    fn heard(&self, link: &mut Link) -> Result<ToCoordinator, Left> {
+        loop {
+            let said = link.receive()?;
+            if self.hall.is_over() {
+                return Err(Left::Stopped);
+            }
+            if !matches!(said, ToCoordinator::Alive) {
+                return Ok(said);
+            }
+        }
+    }
+
+    fn readied(&self, link: &mut Link) -> Result<(), Left> {
+        match self.heard(link)? {
+            ToCoordinator::Ready => Ok(()),
+            ToCoordinator::Failed { problem } => Err(failed(link, problem)),
+            other => Err(link.protocol(format!("{other:?} and not that it is ready")).into()),
+        }
+    }
+
+    /// Takes in what a generator hands over.
+    fn take(&self, link: &mut Link, index: u32) -> Result<Measured, Left> {
+        let mut head: Option<Head> = None;
+        let mut seconds: Vec<Second> = Vec::new();
+        let mut kept = 0;
+        loop {
+            match self.heard(link)? {
+                ToCoordinator::Rates(own) => {
+                    let look = || ping(link).map(drop);
+                    let all = self.hall.measured.meet(&self.hall, index, own, look)?;
+                    let sum = added(&all).ok_or_else(|| link.protocol("rates of another plan"))?;
+                    link.send(&ToGenerator::Sum(sum))?;
+                }
+                ToCoordinator::Head(came) => head = Some(*came),
+                ToCoordinator::Seconds(some) => {
+                    for second in some {
+                        seconds.push(second.second().map_err(|problem| link.protocol(problem))?);
+                    }
+                }
+                ToCoordinator::Entries(some) => {
+                    kept += some.len() as u64;
+                    let mut keep =
+                        self.keep.lock().map_err(|_| link.protocol("another one failed"))?;
+                    some.into_iter().try_for_each(&mut **keep).map_err(CoordinateError::Keep)?;
+                }
+                ToCoordinator::Done { entries } if entries != kept => {
+                    let problem = format!("{kept} entries came of {entries}");
+                    return Err(link.protocol(problem).into());
+                }
+                ToCoordinator::Done { .. } => {
+                    if !self.hall.measured.close() {
+                        let problem =
+                            "it is done and has not measured the capacity with the others";
+                        return Err(link.protocol(problem).into());
+                    }
+                    let head = head.ok_or_else(|| link.protocol("it is done and told nothing"))?;
+                    return Ok(head.measured(seconds).map_err(|problem| link.protocol(problem))?);
+                }
+                ToCoordinator::Failed { problem } => return Err(failed(link, problem)),
+                other => {
+                    return Err(link
+                        .protocol(format!("{other:?} in the middle of the run"))
+                        .into());
+                }
+            }
+        }
+    }
 }
 
-fn nanos(since: Instant) -> Nanos {
-    Nanos::try_from(since.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
+fn failed(link: &Link, problem: String) -> Left {
+    Left::Failed(CoordinateError::Failed { whom: link.whom(), problem })
 }
 
-fn welcome(listener: &TcpListener, slice: &Assignment) -> Result<Link, CoordinateError> {
-    let whom = format!("generator {}", slice.index);
-    let accepted = listener.accept();
-    let connection = |source| CoordinateError::Connection { whom: whom.clone(), source };
-    let (stream, address) = accepted.map_err(connection)?;
-    let mut link = Link::new(stream, whom)?;
-    link.call(format!("generator {} at {address}", slice.index));
+/// Number by number; none where they aren't as many.
+fn added(all: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let (first, others) = all.split_first()?;
+    let mut sum = first.clone();
+    for other in others {
+        if other.len() != sum.len() {
+            return None;
+        }
+        sum.iter_mut().zip(other).for_each(|(sum, rate)| *sum += rate);
+    }
+    Some(sum)
+}
+
+fn welcome(link: &mut Link, slice: &Assignment) -> Result<(), CoordinateError> {
     match link.receive()? {
         ToCoordinator::Hello { version: VERSION } => {}
         ToCoordinator::Hello { version: is } => {
@@ -92,56 +295,18 @@ fn welcome(listener: &TcpListener, slice: &Assignment) -> Result<Link, Coordinat
         }
         other => return Err(link.protocol(format!("{other:?} in place of a hello"))),
     }
-    link.send(&ToGenerator::Assigned(slice.clone()))?;
-    match link.receive()? {
-        ToCoordinator::Ready => Ok(link),
-        ToCoordinator::Failed { problem } => {
-            Err(CoordinateError::Failed { whom: link.whom(), problem })
-        }
-        other => Err(link.protocol(format!("{other:?} and not that it is ready"))),
-    }
+    link.send(&ToGenerator::Assigned(slice.clone()))
 }
 
-/// How long a frame takes to a generator and back.
+/// How long it takes to a generator and back.
 fn ping(link: &mut Link) -> Result<Nanos, CoordinateError> {
     let began = Instant::now();
     link.send(&ToGenerator::Ping)?;
-    match link.receive()? {
-        ToCoordinator::Pong => Ok(nanos(began)),
-        other => Err(link.protocol(format!("{other:?} in place of a pong"))),
-    }
-}
-
-/// Takes in what a generator hands over.
-fn take(
-    mut link: Link,
-    keep: &Mutex<&mut (dyn FnMut(Entry) -> std::io::Result<()> + Send)>,
-) -> Result<Measured, CoordinateError> {
-    let mut head: Option<Head> = None;
-    let mut seconds: Vec<Second> = Vec::new();
     loop {
         match link.receive()? {
+            ToCoordinator::Pong => return Ok(nanos(began.elapsed())),
             ToCoordinator::Alive => {}
-            ToCoordinator::Head(came) => head = Some(*came),
-            ToCoordinator::Seconds(some) => {
-                for second in some {
-                    seconds.push(second.second().map_err(|problem| link.protocol(problem))?);
-                }
-            }
-            ToCoordinator::Entries(some) => {
-                let mut keep = keep.lock().map_err(|_| link.protocol("another one failed"))?;
-                some.into_iter().try_for_each(&mut **keep).map_err(CoordinateError::Keep)?;
-            }
-            ToCoordinator::Done => {
-                let head = head.ok_or_else(|| link.protocol("it is done and has told nothing"))?;
-                return head.measured(seconds).map_err(|problem| link.protocol(problem));
-            }
-            ToCoordinator::Failed { problem } => {
-                return Err(CoordinateError::Failed { whom: link.whom(), problem });
-            }
-            other @ (ToCoordinator::Hello { .. } | ToCoordinator::Ready | ToCoordinator::Pong) => {
-                return Err(link.protocol(format!("{other:?} in the middle of the run")));
-            }
+            other => return Err(link.protocol(format!("{other:?} in place of a pong"))),
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) enum ToGenerator {
     Refused { version: u32 },
     Ping,
     Go,
+    Sum(Vec<f64>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,10 +36,11 @@ pub(super) enum ToCoordinator {
     Ready,
     Pong,
     Alive,
+    Rates(Vec<f64>),
     Head(Box<Head>),
     Seconds(Vec<OneSecond>),
     Entries(Vec<Entry>),
-    Done,
+    Done { entries: u64 },
     Failed { problem: String },
 }
 

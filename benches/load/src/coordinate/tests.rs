@@ -36,10 +36,22 @@ fn entry(op: u64) -> Entry {
 
 type Ran = (Result<Gathered, CoordinateError>, Vec<Entry>, Vec<Result<(), CoordinateError>>);
 
+const PATIENT: Duration = Duration::from_secs(60);
+
+fn call(generators: u32) -> Call {
+    Call { generators, within: PATIENT }
+}
+
+/// A coordinator that nobody follows.
+fn leads(listener: &TcpListener, call: Call) -> Result<Gathered, CoordinateError> {
+    coordinate(listener, &job(), call, &|_| (), &mut |_| Ok(()))
+}
+
 /// Generators that each do what `carry_out` says, and what the coordinator makes of them.
 fn run(
     generators: u32,
-    carry_out: impl Fn(&Assignment) -> io::Result<Carried<Vec<io::Result<Entry>>>> + Sync,
+    carry_out: impl Fn(&Assignment, &mut dyn Company) -> io::Result<Carried<Vec<io::Result<Entry>>>>
+    + Sync,
 ) -> Ran {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -50,9 +62,9 @@ fn run(
     };
     let (gathered, joined) = thread::scope(|scope| {
         let (address, carry_out) = (&address, &carry_out);
-        let joining: Vec<_> =
-            (0..generators).map(|_| scope.spawn(move || join(address, carry_out))).collect();
-        let gathered = coordinate(&listener, &job(), generators, &mut keep);
+        let join = move || join(address, PATIENT, carry_out);
+        let joining: Vec<_> = (0..generators).map(|_| scope.spawn(join)).collect();
+        let gathered = coordinate(&listener, &job(), call(generators), &|_| (), &mut keep);
         (gathered, joining.into_iter().map(|one| one.join().unwrap()).collect())
     });
     (gathered, kept, joined)
@@ -69,7 +81,9 @@ fn carried(assignment: &Assignment, entries: u64) -> Carried<Vec<io::Result<Entr
 
 #[test]
 fn two_generators_do_disjoint_slices_of_one_run() {
-    let (gathered, mut kept, joined) = run(2, |assignment| {
+    let (gathered, mut kept, joined) = run(2, |assignment, company| {
+        assert_eq!(company.is_first(), assignment.index == 0);
+        company.begin().unwrap();
         assert_eq!((assignment.of, assignment.run), (2, 0xfeed));
         assert_eq!(assignment.scenario, job().scenario);
         Ok(carried(assignment, 5_000))
@@ -80,7 +94,11 @@ fn two_generators_do_disjoint_slices_of_one_run() {
     assert_eq!(measured.seconds[69].ended[&Outcome::Acknowledged], 201);
     assert_eq!(measured.seconds[69].corrected.len(), 201);
     assert_eq!(measured.cells.values().map(|cell| cell.corrected.len()).sum::<u64>(), 70 * 203);
-    assert_eq!(measured.faults.len(), 2);
+    let fault = &measured.faults[..];
+    assert!(
+        matches!(fault, [one] if (one.from, one.to) == (1_000_000_000, 2_000_000_000)),
+        "{fault:?}"
+    );
     assert!((1..1_000_000_000).contains(&skew), "{skew}");
     kept.sort_by_key(|entry| entry.op);
     assert_eq!(kept.len(), 10_000);
@@ -94,7 +112,10 @@ fn one_generator_comes_through_as_it_is() {
     sent.lag.record(17).unwrap();
     sent.without_retry_after = 4;
     sent.codes.insert("mailbox_full".to_owned(), 3);
-    let (gathered, _, _) = run(1, |_| Ok(Carried { measured: sent.clone(), entries: Vec::new() }));
+    let (gathered, _, _) = run(1, |_, company| {
+        company.begin().unwrap();
+        Ok(Carried { measured: sent.clone(), entries: Vec::new() })
+    });
     let came = gathered.unwrap().measured;
     // Histograms compare by what they hold.
     for (one, other) in came.seconds.iter().zip(&sent.seconds) {
@@ -128,9 +149,12 @@ fn one_generator_comes_through_as_it_is() {
 
 #[test]
 fn a_generator_that_fails_makes_the_run_invalid() {
-    let (gathered, _, joined) = run(2, |assignment| match assignment.index {
-        0 => Ok(carried(assignment, 1)),
-        _ => Err(io::Error::other("no target")),
+    let (gathered, _, joined) = run(2, |assignment, company| {
+        company.begin().unwrap();
+        match assignment.index {
+            0 => Ok(carried(assignment, 1)),
+            _ => Err(io::Error::other("no target")),
+        }
     });
     let failed = |result: &Result<(), CoordinateError>| matches!(result, Err(CoordinateError::Failed { problem, .. }) if problem == "no target");
     assert_eq!(joined.iter().filter(|one| failed(one)).count(), 1);
@@ -148,7 +172,7 @@ fn a_generator_that_dies_is_named() {
         let length = u32::try_from(hello.len()).unwrap();
         stream.write_all(&[length.to_be_bytes().as_slice(), hello.as_bytes()].concat()).unwrap();
     });
-    let gathered = coordinate(&listener, &job(), 1, &mut |_| Ok(()));
+    let gathered = leads(&listener, call(1));
     dying.join().unwrap();
     let Err(CoordinateError::Connection { whom, .. }) = gathered else { panic!("{gathered:?}") };
     assert!(whom.starts_with("generator 0 at "), "{whom}");
@@ -161,7 +185,7 @@ fn another_version_and_what_is_no_frame_are_refused() {
         let address = listener.local_addr().unwrap();
         thread::scope(|scope| {
             scope.spawn(move || TcpStream::connect(address).unwrap().write_all(&bytes).unwrap());
-            coordinate(&listener, &job(), 1, &mut |_| Ok(())).unwrap_err()
+            leads(&listener, call(1)).unwrap_err()
         })
     };
     let framed = |text: &str| {
@@ -174,8 +198,76 @@ fn another_version_and_what_is_no_frame_are_refused() {
         let refused = said(bytes);
         assert!(matches!(refused, CoordinateError::Protocol { .. }), "{refused}");
     }
-    assert!(matches!(
-        coordinate(&TcpListener::bind("127.0.0.1:0").unwrap(), &job(), 0, &mut |_| Ok(())),
-        Err(CoordinateError::Count(0))
-    ));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(matches!(leads(&listener, call(0)), Err(CoordinateError::Count(0))));
+}
+
+#[test]
+fn a_generator_that_never_comes_is_missed_and_who_came_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (gathered, joined) = thread::scope(|scope| {
+        let joining = scope.spawn(|| {
+            join(&address, PATIENT, |assignment, company| match company.begin() {
+                Ok(()) => Ok(carried(assignment, 1)),
+                Err(error) => Err(io::Error::other(error)),
+            })
+        });
+        let within = Duration::from_millis(1_500);
+        (leads(&listener, Call { generators: 2, within }), joining.join().unwrap())
+    });
+    let Err(CoordinateError::Missing { joined: 1, of: 2, within_s: 1 }) = gathered else {
+        panic!("{gathered:?}");
+    };
+    assert!(joined.is_err());
+}
+
+#[test]
+fn a_coordinator_may_come_last_and_one_that_never_comes_is_missed() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nothing = |_: &Assignment, _: &mut dyn Company| -> io::Result<Carried<Vec<_>>> {
+        Err(io::Error::other("it is not to be asked"))
+    };
+    let alone = join(&free, Duration::ZERO, nothing).unwrap_err();
+    assert!(matches!(alone, CoordinateError::Connection { .. }), "{alone}");
+    let joined = thread::scope(|scope| {
+        let joining = scope.spawn(|| {
+            join(&free, PATIENT, |assignment, company| {
+                company.begin().unwrap();
+                Ok::<_, io::Error>(carried(assignment, 1))
+            })
+        });
+        leads(&TcpListener::bind(&free).unwrap(), call(1)).unwrap();
+        joining.join().unwrap()
+    });
+    joined.unwrap();
+}
+
+#[test]
+fn what_each_has_measured_is_added_up_for_all() {
+    let (gathered, _, _) = run(3, |assignment, company| {
+        company.begin().unwrap();
+        let own = f64::from(assignment.index);
+        assert_eq!(company.sum(vec![1.5, own]).unwrap(), [4.5, 3.0]);
+        Ok(carried(assignment, 1))
+    });
+    gathered.unwrap();
+}
+
+#[test]
+fn one_that_measures_nothing_with_the_others_makes_the_run_invalid() {
+    let (gathered, _, _) = run(2, |assignment, company| {
+        company.begin().unwrap();
+        if assignment.index == 0 {
+            company.sum(vec![1.0]).map_err(io::Error::other)?;
+        }
+        Ok(carried(assignment, 1))
+    });
+    assert!(matches!(gathered, Err(CoordinateError::Protocol { .. })), "{gathered:?}");
+}
+
+#[test]
+fn one_that_does_not_wait_for_the_others_makes_the_run_invalid() {
+    let (gathered, _, _) = run(1, |assignment, _| Ok(carried(assignment, 1)));
+    assert!(matches!(gathered, Err(CoordinateError::Protocol { .. })), "{gathered:?}");
 }

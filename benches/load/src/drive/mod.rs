@@ -46,9 +46,9 @@ pub struct Driver {
     pub clock: Clock,
     /// How long an answer may take.
     pub timeout: Nanos,
-    /// Operations that have begun and not ended, over all threads.
+    /// Operations that have begun and not ended, over all threads of all generators.
     pub in_flight_max: u32,
-    /// Connections of the open loop, over all threads.
+    /// Connections of the open loop, likewise.
     pub connections_max: u32,
     /// How commands are repeated.
     pub idempotency: Idempotency,

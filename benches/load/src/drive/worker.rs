@@ -53,9 +53,10 @@ pub(super) fn run(
     tally: Tally,
     recorder: Recorder,
 ) -> Tally {
-    let share = |of: u32| of / driver.threads + u32::from(index < of % driver.threads);
+    let part = driver.slice.part(index, driver.threads);
     // A thread without any could carry nothing out.
-    let connections = share(driver.connections_max).max(1);
+    let share = |of: u32| (of / part.of + u32::from(part.index < of % part.of)).max(1);
+    let connections = share(driver.connections_max);
     let worker = Rc::new(Worker {
         driver: driver.clone(),
         index,
@@ -153,7 +154,8 @@ impl Worker {
             self.tally.borrow_mut().begins(start.phase, now, now);
             self.operation(&mut slot, number, start.phase, now).await;
             self.tally.borrow_mut().is_over();
-            number += u64::from(session.of);
+            // It stays a number of this generator.
+            number += u64::from(session.of) * u64::from(self.driver.slice.of);
             if session.think > 0 {
                 tokio::time::sleep(Duration::from_nanos(session.think)).await;
             }

@@ -128,9 +128,9 @@ fn set(proxy: Option<&Proxy>, mode: Mode) -> Result<(), StarterError> {
 }
 
 /// An error with what is behind it, in a line.
-fn described(error: &StarterError) -> String {
+pub(crate) fn described(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(error) = source {
         text.push_str(": ");
         text.push_str(&error.to_string());

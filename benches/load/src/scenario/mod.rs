@@ -8,7 +8,7 @@ mod shipped;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use shipped::{CANONICAL, SHIPPED};
@@ -52,7 +52,7 @@ pub enum ScenarioError {
 }
 
 /// What a run does.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it is called.
@@ -101,7 +101,7 @@ pub struct Scenario {
 }
 
 /// Closed loops with ever more sessions; the best of them is the capacity.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capacity {
     /// How many sessions, one stretch for each.
@@ -111,7 +111,7 @@ pub struct Capacity {
 }
 
 /// A stretch of time with one rule of arrival.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// What it is called in reports.
@@ -126,7 +126,7 @@ pub struct Phase {
 }
 
 /// When operations are to begin.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Arrivals {
     /// At equal distances.
@@ -177,7 +177,7 @@ pub enum Arrivals {
 }
 
 /// How many begin in a second: one of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// So many.
@@ -189,7 +189,7 @@ pub struct Rate {
 }
 
 /// One operation of the mix.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// Which. `intent` stands for the whole of intent, authorize and post or void.
@@ -217,7 +217,7 @@ pub struct Share {
 }
 
 /// Which of the entities an operation goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "distribution", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Keys {
     /// Each as likely as the next.
@@ -244,7 +244,7 @@ pub enum Keys {
 }
 
 /// Whether commands carry keys, and what for.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// Whether each has one.
@@ -259,7 +259,7 @@ pub struct Idempotency {
 }
 
 /// Whether commands carry a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// None does.
@@ -272,7 +272,7 @@ pub enum Policy {
 }
 
 /// A fault at its time.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What happens.
@@ -288,7 +288,7 @@ pub struct Fault {
 }
 
 /// What can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The server gets SIGKILL, and is started again once it is over.
@@ -327,7 +327,7 @@ impl FaultKind {
 }
 
 /// Faults at random moments, never two at once.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomFaults {
     /// How many, evenly over the time.
@@ -346,7 +346,7 @@ pub struct RandomFaults {
 }
 
 /// The node that the harness starts where it is given no target.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Its settings, as environment variables.
@@ -409,14 +409,33 @@ impl Scenario {
     ///
     /// Where they don't.
     pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
-        let parsed: Self = toml::from_str(text).map_err(|source| ScenarioError::Parse {
-            file: file.to_owned(),
-            source: Box::new(source),
-        })?;
+        let parsed = Self::from_toml(file, text)?;
         match check::fault(&parsed) {
             Some((key, what)) => Err(ScenarioError::Value { file: file.to_owned(), key, what }),
             None => Ok(parsed),
         }
+    }
+
+    /// As TOML, with what was changed since it was read: for those who carry it out together.
+    ///
+    /// # Errors
+    ///
+    /// Where a workflow's input has what TOML hasn't, which none does that was read from it.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Reads what [`Self::to_toml`] wrote. Values are not looked at once more: rounding may have moved
+    /// them by a trifle since.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none.
+    pub fn from_toml(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        toml::from_str(text).map_err(|source| ScenarioError::Parse {
+            file: file.to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// Makes all times longer or shorter by a factor: phases, the measuring of the capacity, faults.

@@ -135,3 +135,14 @@ fn a_scaled_scenario_still_makes_sense_and_has_all_its_times_changed() {
         assert_eq!(check::fault(&scaled), None, "{name}");
     }
 }
+
+#[test]
+fn a_scenario_comes_through_as_toml_also_with_its_times_changed() {
+    let texts = SHIPPED.iter().copied().chain([("file", GOOD)]);
+    for (name, text) in texts {
+        let mut scenario = Scenario::parse(name, text).unwrap().scaled(0.1);
+        scenario.seed = u64::MAX;
+        let told = scenario.to_toml().unwrap();
+        assert_eq!(Scenario::from_toml(name, &told).unwrap(), scenario, "{told}");
+    }
+}

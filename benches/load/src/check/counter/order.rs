@@ -81,9 +81,10 @@ fn placed(counter: &Counter<'_>) -> Vec<Placed> {
     effects.chain(counter.tries.iter().filter_map(read)).collect()
 }
 
-/// What each session was told, in its own order: a read, or an add's own answer.
+/// What each session of each generator was told, in its own order: a read, or an add's own answer.
 fn sessions(counter: &Counter<'_>) -> (Vec<Wrong>, u64) {
-    let mut of_session: BTreeMap<u32, Vec<Placed>> = BTreeMap::new();
+    let generators = counter.options.generators.max(1);
+    let mut of_session: BTreeMap<(u64, u32), Vec<Placed>> = BTreeMap::new();
     for a_try in &counter.tries {
         let added = (a_try.is_add && a_try.is_acknowledged()).then_some(Placed {
             op: a_try.op,
@@ -94,7 +95,8 @@ fn sessions(counter: &Counter<'_>) -> (Vec<Wrong>, u64) {
             is_add: true,
         });
         if let Some(placed) = read(a_try).or(added) {
-            of_session.entry(a_try.session).or_default().push(placed);
+            let session = (generator_of(a_try.op, generators), a_try.session);
+            of_session.entry(session).or_default().push(placed);
         }
     }
     let mut wrong = Vec::new();

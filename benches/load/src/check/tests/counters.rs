@@ -234,6 +234,20 @@ async fn clocks_of_two_generators_may_differ_by_so_much() {
 }
 
 #[tokio::test]
+async fn sessions_of_two_generators_may_have_one_number() {
+    let mut memory = Memory::default();
+    memory.counter("c-1", &[(OURS(1), 1), (OURS(2), 1)]);
+    // Operation 4 is of the other generator, whose clock is ahead; both call their session 0.
+    let entries = [add(1, 1, 1), add(2, 2, 2), read(4, 1, 1)];
+    let one = [Check::Stale, Check::Session];
+    for (generators, wrong) in [(1, one.as_slice()), (2, &[])] {
+        let options = Options { generators, skew: 60_000_000, ..options() };
+        let verdict = judged_by(&options, &memory, &entries).await;
+        assert_eq!(found(&verdict), wrong, "{generators}");
+    }
+}
+
+#[tokio::test]
 async fn a_repetition_is_answered_as_the_first_was() {
     let repeated = |value, repeated| {
         move |_: &mut Memory, entries: &mut Vec<Entry>| {
