@@ -5,15 +5,17 @@
 mod stub;
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use coppice_load::coordinate::{Alone, Company, CoordinateError};
 use coppice_load::drive::Deeds;
 use coppice_load::faults::{DatabaseCommands, External, Reached};
 use coppice_load::measured::{Cell, Latencies, Measured};
 use coppice_load::plan::Slice;
 use coppice_load::record::{Entry, Operation, Outcome, op_of};
 use coppice_load::recording::History;
-use coppice_load::run::{Finished, Options, RunError, RunName, run};
+use coppice_load::run::{Finished, Options, RunError, RunName, run_in};
 use coppice_load::scenario::Scenario;
 use stub::{Faults, Stub};
 use tempfile::TempDir;
@@ -32,6 +34,15 @@ const CONSTANT: &str = "{ kind = 'constant', rate = { per_s = 200 } }";
 const KEYED: &str = "idempotency = { policy = 'fresh', retries_max = 5 }";
 
 fn tried(scenario: Scenario, stub: &Stub) -> Result<(TempDir, Finished), RunError> {
+    tried_in(scenario, stub, &mut Alone, Slice::WHOLE)
+}
+
+fn tried_in(
+    scenario: Scenario,
+    stub: &Stub,
+    company: &mut dyn Company,
+    slice: Slice,
+) -> Result<(TempDir, Finished), RunError> {
     let out = TempDir::new().unwrap();
     let mut target = External {
         reached: Reached { url: stub.url(), key: Stub::KEY.to_owned() },
@@ -39,14 +50,9 @@ fn tried(scenario: Scenario, stub: &Stub) -> Result<(TempDir, Finished), RunErro
         restart: None,
         database: DatabaseCommands::default(),
     };
-    let options = Options {
-        out: out.path().to_owned(),
-        threads: 1,
-        slice: Slice::WHOLE,
-        name: RunName::drawn(),
-        onlooker: None,
-    };
-    let finished = run(scenario, &mut target, &options)?;
+    let (out_of_it, name) = (out.path().to_owned(), RunName::drawn());
+    let options = Options { out: out_of_it, threads: 1, slice, name, onlooker: None };
+    let finished = run_in(scenario, &mut target, &options, company)?;
     Ok((out, finished))
 }
 
@@ -302,21 +308,8 @@ fn slices_of_several_generators_do_the_whole_plan_together() {
     let mut numbers = Vec::new();
     for index in 0..2 {
         let stub = Stub::start();
-        let out = TempDir::new().unwrap();
-        let mut target = External {
-            reached: Reached { url: stub.url(), key: Stub::KEY.to_owned() },
-            process_id: None,
-            restart: None,
-            database: DatabaseCommands::default(),
-        };
-        let options = Options {
-            out: out.path().to_owned(),
-            threads: 1,
-            slice: Slice { index, of: 2 },
-            name: RunName::drawn(),
-            onlooker: None,
-        };
-        let finished = run(scenario.clone(), &mut target, &options).unwrap();
+        let slice = Slice { index, of: 2 };
+        let (_out, finished) = tried_in(scenario.clone(), &stub, &mut Alone, slice).unwrap();
         assert_eq!(finished.tries, 50);
         numbers.extend(history(&finished).iter().map(|entry| entry.op));
     }
@@ -325,4 +318,62 @@ fn slices_of_several_generators_do_the_whole_plan_together() {
     assert_eq!(numbers.len(), 100);
     let deeds = Deeds::new(&scenario, 1, "a".to_owned());
     assert_eq!(deeds.seed(), 5);
+}
+
+/// Others who take two seconds to be ready, and have measured as much as this one.
+#[derive(Debug)]
+struct Slow;
+
+impl Company for Slow {
+    fn is_first(&self) -> bool {
+        false
+    }
+
+    fn begin(&mut self) -> Result<(), CoordinateError> {
+        let (_waits, others) = channel::<()>();
+        others.recv_timeout(Duration::from_secs(2)).unwrap_err();
+        Ok(())
+    }
+
+    fn sum(&mut self, own: Vec<f64>) -> Result<Vec<f64>, CoordinateError> {
+        Ok(own.into_iter().map(|rate| rate * 2.0).collect())
+    }
+}
+
+#[test]
+fn the_clock_begins_when_all_are_ready_and_rates_are_shares_of_what_all_can_do() {
+    let stub = Stub::with(Faults { delay: Some(Duration::from_millis(20)), ..Faults::default() });
+    let half = "{ kind = 'constant', rate = { of_capacity = 0.5 } }";
+    let scenario = scenario(half, 1.0, "capacity = { sessions = [4], for_s = 1.2 }");
+    let slice = Slice { index: 1, of: 2 };
+    let (_out, finished) = tried_in(scenario, &stub, &mut Slow, slice).unwrap();
+    let history = history(&finished);
+    let first = history.iter().map(|entry| entry.intended).min().unwrap();
+    assert!(first < 1_500_000_000, "{first}");
+    let of_phase = |phase: usize| {
+        let cells = finished.measured.cells.iter().filter(move |(cell, _)| cell.phase == phase);
+        cells.map(|(_, latencies)| latencies.service.len()).sum::<u64>()
+    };
+    let peak = finished.measured.capacity.unwrap();
+    assert!((peak.per_s * 0.9 - of_phase(1) as f64 * 2.0).abs() < 1e-6, "{peak:?}");
+    // Its half of a half.
+    let expected = peak.per_s / 4.0;
+    assert!((of_phase(2) as f64 - expected).abs() <= 1.5, "{} of {expected}", of_phase(2));
+}
+
+#[test]
+fn accounts_are_opened_by_the_first_of_several_alone() {
+    let stub = Stub::start();
+    let with_money = || {
+        let mut scenario = scenario(CONSTANT, 0.5, "");
+        let mut transfer = scenario.mix[0].clone();
+        (transfer.operation, transfer.weight) = (Operation::Transfer, 0);
+        scenario.mix.push(transfer);
+        scenario
+    };
+    // The stub knows no money.
+    let refused = tried(with_money(), &stub).unwrap_err();
+    assert!(matches!(refused, RunError::Setup(_)), "{refused}");
+    let slice = Slice { index: 1, of: 2 };
+    tried_in(with_money(), &stub, &mut Slow, slice).unwrap();
 }
