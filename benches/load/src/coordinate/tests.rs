@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Instant;
 
 use super::*;
 use crate::record::{Entry, Operation, Outcome};
@@ -206,6 +208,7 @@ fn another_version_and_what_is_no_frame_are_refused() {
 fn a_generator_that_never_comes_is_missed_and_who_came_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let began = Instant::now();
     let (gathered, joined) = thread::scope(|scope| {
         let joining = scope.spawn(|| {
             join(&address, PATIENT, |assignment, company| match company.begin() {
@@ -220,6 +223,7 @@ fn a_generator_that_never_comes_is_missed_and_who_came_is_told() {
         panic!("{gathered:?}");
     };
     assert!(joined.is_err());
+    assert!(began.elapsed() < PATIENT / 3, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -237,6 +241,9 @@ fn a_coordinator_may_come_last_and_one_that_never_comes_is_missed() {
                 Ok::<_, io::Error>(carried(assignment, 1))
             })
         });
+        // By then it has been looked for in vain; if it has not, the test shows less.
+        let (_waits, looked) = channel::<()>();
+        looked.recv_timeout(Duration::from_millis(500)).unwrap_err();
         leads(&TcpListener::bind(&free).unwrap(), call(1)).unwrap();
         joining.join().unwrap()
     });
