@@ -20,6 +20,7 @@ use crate::bundle::{self, BundleError, Fault, Faults, Note};
 use crate::data::{ActionRule, Data};
 use crate::entities::{entities, uid};
 use crate::facts::Declared;
+use crate::memory::{Decided, Memory};
 use crate::question::{Action, Fact, Question, Subject, SubjectKind, fact};
 use crate::record::{BundleRef, PolicyRecord};
 use crate::scopes::by_action;
@@ -109,6 +110,7 @@ pub struct CedarPolicy {
     notes: BTreeMap<String, Note>,
     entities: Entities,
     authorizer: Authorizer,
+    memory: Memory,
 }
 
 impl fmt::Debug for CedarPolicy {
@@ -128,7 +130,7 @@ impl CedarPolicy {
         let entities = entities(&parts.data, &names, &parts.schema).map_err(Faults::from)?;
         let policies = by_action(&parts.policies, |action| names.action(action), &parts.schema);
         let bundle = BundleRef { version: parts.title.version, hash: source.hash() };
-        let policy = Self {
+        let mut policy = Self {
             stamp: bundle.stamp().into(),
             bundle,
             description: parts.title.description,
@@ -141,8 +143,11 @@ impl CedarPolicy {
             notes: parts.notes,
             entities,
             authorizer: Authorizer::new(),
+            memory: Memory::default(),
         };
         policy.try_out().map_err(Faults::from)?;
+        policy.memory =
+            Memory::new(&policy.policies, &policy.names.subjects, policy.counts_askers_up());
         Ok(policy)
     }
 
@@ -201,6 +206,44 @@ impl CedarPolicy {
         Ok(())
     }
 
+    /// Whether the schema knows only some askers. The hash of a text stands in no text that it is of,
+    /// so nobody counts up an asker of that name.
+    fn counts_askers_up(&self) -> bool {
+        let stranger = |action, kind| {
+            let mut asked = tried(action, kind);
+            asked.principal.id.clone_from(&self.bundle.hash);
+            self.request(&asked).is_err()
+        };
+        let by_anyone = |action| SubjectKind::ALL.into_iter().any(|kind| stranger(action, kind));
+        Action::ALL.into_iter().any(by_anyone)
+    }
+
+    fn evaluate(&self, question: &Question) -> Result<Decided, PolicyUnavailable> {
+        let request = self.request(question)?;
+        // Every action has its policies, be it none.
+        let policies = self.policies.get(&question.action).ok_or(PolicyUnavailable::NoBundle)?;
+        let response = self.authorizer.is_authorized(&request, policies, &self.entities);
+        if let Some(error) = first_error(&response) {
+            return Err(error);
+        }
+        let allowed = response.decision() == Decision::Allow;
+        let decided = self.decided(&response);
+        let requires_approval = allowed && decided.iter().any(|(_, note)| note.approval);
+        let risk = decided.iter().filter_map(|(_, note)| note.risk).max();
+        let reason_code = match (allowed, requires_approval) {
+            (true, false) => ALLOWED,
+            (true, true) => APPROVAL_REQUIRED,
+            (false, _) => denial(question.action, &decided),
+        };
+        Ok(Decided {
+            allowed,
+            requires_approval,
+            risk,
+            policies: decided.iter().map(|(id, _)| (*id).to_owned()).collect(),
+            reason_code: reason_code.to_owned(),
+        })
+    }
+
     fn request(&self, question: &Question) -> Result<Request, PolicyUnavailable> {
         let own = [
             (fact::TENANT, uid(&self.names.tenant, &question.tenant)),
@@ -235,31 +278,16 @@ impl CedarPolicy {
 impl Policy for CedarPolicy {
     fn decide(&self, question: &Question) -> Result<PolicyRecord, PolicyUnavailable> {
         question.check()?;
-        let request = self.request(question)?;
-        // Every action has its policies, be it none.
-        let policies = self.policies.get(&question.action).ok_or(PolicyUnavailable::NoBundle)?;
-        let response = self.authorizer.is_authorized(&request, policies, &self.entities);
-        if let Some(error) = first_error(&response) {
-            return Err(error);
-        }
-        let allowed = response.decision() == Decision::Allow;
-        let decided = self.decided(&response);
-        let requires_approval = allowed && decided.iter().any(|(_, note)| note.approval);
-        let risk = decided.iter().filter_map(|(_, note)| note.risk).max();
-        let reason_code = match (allowed, requires_approval) {
-            (true, false) => ALLOWED,
-            (true, true) => APPROVAL_REQUIRED,
-            (false, _) => denial(question.action, &decided),
+        let key = self.memory.key(question);
+        let decided = match self.memory.get(&key) {
+            Some(decided) => decided,
+            None => {
+                let decided = Arc::new(self.evaluate(question)?);
+                self.memory.keep(key, Arc::clone(&decided));
+                decided
+            }
         };
-        Ok(PolicyRecord {
-            bundle: self.bundle.clone(),
-            question: question.clone(),
-            allowed,
-            requires_approval,
-            risk,
-            policies: decided.iter().map(|(id, _)| (*id).to_owned()).collect(),
-            reason_code: reason_code.to_owned(),
-        })
+        Ok(decided.record(self.bundle.clone(), question))
     }
 
     fn bundle(&self) -> Option<BundleRef> {

@@ -21,6 +21,7 @@ mod data;
 mod entities;
 mod facts;
 mod json_schema;
+mod memory;
 mod question;
 mod record;
 mod reloading;

@@ -117,7 +117,7 @@ impl SubjectKind {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Subject {
     /// What kind of asker.
     pub kind: SubjectKind,
@@ -128,7 +128,7 @@ pub struct Subject {
 }
 
 /// A fact. In JSON a text, a whole number, `true` or `false`, or a list of texts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Fact {
     /// A text.
@@ -184,7 +184,7 @@ impl<'de> Deserialize<'de> for Fact {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Question {
     /// Whose data it is about.
     pub tenant: String,

@@ -7,6 +7,7 @@
 mod damage;
 mod decisions;
 mod loading;
+mod memory;
 mod properties;
 mod reloading;
 mod schemas;
