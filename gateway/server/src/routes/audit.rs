@@ -269,3 +269,6 @@ impl Walk {
             && digest.is_some_and(|digest| digest.to_string() == hash)
     }
 }
+
+#[cfg(test)]
+mod tests;
