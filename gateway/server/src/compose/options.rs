@@ -13,6 +13,7 @@ use crate::config::{Config, PluginsConfig, StoreConfig};
 pub(super) fn sqlite_options(config: &StoreConfig) -> SqliteOptions {
     SqliteOptions {
         readers: config.connections_max,
+        cache_kib: config.cache_kib,
         bytes_max: config.journal_bytes_max,
         free_min_bytes: config.disk_free_min_bytes,
         ..SqliteOptions::default()

@@ -219,6 +219,7 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),
         ("store.acquire_timeout_ms", store.acquire_timeout_ms, 1..=DAY_MS),
         ("store.statement_timeout_ms", store.statement_timeout_ms, 1..=DAY_MS),
+        ("store.cache_kib", store.cache_kib.into(), 256..=16 * 1_024 * 1_024),
         ("store.disk_free_min_bytes", store.disk_free_min_bytes, 0..=1 << 50),
         ("runtime.mailbox_capacity", size(runtime.mailbox_capacity), 1..=1_000_000),
         ("runtime.drain_batch", size(runtime.drain_batch), 1..=1_000_000),

@@ -207,6 +207,8 @@ pub struct StoreConfig {
     pub acquire_timeout_ms: u64,
     /// How long PostgreSQL lets a statement run.
     pub statement_timeout_ms: u64,
+    /// Pages that each of the embedded store's connections keeps in memory, KiB.
+    pub cache_kib: u32,
     /// How large the embedded journal may get; 0 for no limit of its own.
     pub journal_bytes_max: u64,
     /// The room on the disk below which the embedded store takes no writes; 0 for none.
