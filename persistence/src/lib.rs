@@ -20,8 +20,9 @@ pub use error::StoreError;
 pub use sql::{PostgresOptions, SqlStore, SqliteOptions};
 pub use store::{
     ApiKeyRow, Attempts, BatchRow, ClaimOutcome, CommandRecord, DeadLetter, DeadLetters, Destroyed,
-    Directory, DocumentChange, EntityRow, EventScope, FollowedEvent, Journal, JournalPiece,
-    JournalRead, LATER_RECORDS_MAX, Leases, LetterKind, LetterReason, MessageRef, ParkedEvent,
-    Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots, Store, StreamAppend,
-    SubjectKeyRow, SubjectKeys, Tried, Unit, UnitOutcome, UnreadableEvent, WrappedKey,
+    Directory, DocumentChange, DocumentRef, EntityRow, EventScope, FollowedEvent, Journal,
+    JournalPiece, JournalRead, LATER_RECORDS_MAX, Leases, LetterKind, LetterReason, MessageRef,
+    ParkedEvent, Progress, ReadModels, Refusal, ShardClaim, Snapshot, Snapshots, Store,
+    StreamAppend, SubjectKeyRow, SubjectKeys, Tried, Unit, UnitOutcome, UnreadableEvent,
+    WrappedKey,
 };

@@ -22,7 +22,7 @@ pub use self::journal::{
     UnitOutcome,
 };
 pub use self::leases::{ClaimOutcome, Leases, ShardClaim};
-pub use self::read_models::{DocumentChange, ParkedEvent, Progress, ReadModels};
+pub use self::read_models::{DocumentChange, DocumentRef, ParkedEvent, Progress, ReadModels};
 pub use self::snapshots::{Snapshot, Snapshots};
 pub use self::subject_keys::{Destroyed, SubjectKeyRow, SubjectKeys, WrappedKey};
 

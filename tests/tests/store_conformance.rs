@@ -190,6 +190,7 @@ macro_rules! suites {
                 a_step_may_be_large
                 a_step_moves_the_offset_from_where_it_stands
                 documents_are_paged_bytewise
+                bodies_are_told_in_the_order_asked
                 documents_change_in_order
                 events_are_parked_and_released
                 of_competing_steps_exactly_one_is_taken

@@ -245,7 +245,7 @@ impl Feed {
             .events
             .into_iter()
             .filter_map(|event| {
-                let entry = event.map(Arc::new).map_err(Arc::new);
+                let entry = event.map_err(Arc::new);
                 let of = stream_of(&entry).map(|stream| (stream, place_of(&entry)));
                 ring.push(entry);
                 of
@@ -383,7 +383,7 @@ impl Follower {
         let mut found = Vec::new();
         for event in piece.events {
             match event {
-                Ok(event) => found.push(Arc::new(event)),
+                Ok(event) => found.push(event),
                 Err(event) if found.is_empty() => {
                     return Err(FollowError::Unreadable(Arc::new(event)));
                 }

@@ -49,7 +49,7 @@ use crate::lease::Lease;
 use crate::options::RuntimeOptions;
 use crate::personal::{AtHand, Keys, NoKeys};
 use crate::policy::{NoPolicyBundle, PolicyBundle};
-use crate::projection::Projection;
+use crate::projection::{AnyProjection, Projection};
 use crate::region::Region;
 use crate::registry::{KindPort, Registry};
 use crate::services::Services;
@@ -90,7 +90,7 @@ pub struct NodeBuilder {
     kinds: Vec<MakeRegion>,
     platform_kinds: BTreeSet<&'static str>,
     obeys: bool,
-    projections: Vec<Arc<dyn Projection>>,
+    projections: Vec<AnyProjection>,
     effects: Vec<EffectPool>,
     doors: Vec<Door>,
     first: Vec<ChildSpec>,
@@ -219,8 +219,8 @@ impl NodeBuilder {
 
     /// Keeps a read model up to date.
     #[must_use]
-    pub fn projection(mut self, projection: Arc<dyn Projection>) -> Self {
-        self.projections.push(projection);
+    pub fn projection(mut self, projection: impl Projection) -> Self {
+        self.projections.push(AnyProjection::new(projection));
         self
     }
 

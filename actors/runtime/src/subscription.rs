@@ -5,26 +5,23 @@
 //! its reason and never skipped silently, and its entity goes on by the projection's stated policy
 //! while all others go on. So is an event that can't be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coppice_core::envelope::TOMBSTONE;
-use coppice_core::{Position, Sequence, StoredEvent, StreamId};
+use coppice_core::{Position, Sequence, StreamId};
 use coppice_persistence::{
     DocumentChange, FollowedEvent, JournalRead, ParkedEvent, Progress, Store, StoreError,
 };
 use coppice_supervisors::StopSignal;
 use tokio::sync::watch;
 use tracing::{error, warn};
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::horizon::Horizon;
 use crate::options::RuntimeOptions;
-use crate::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use crate::projection::{AnyProjection, Folded, ParkPolicy, place_of};
 
 /// How long a subscription waits for a commit before it looks by itself: other nodes' commits ring
 /// no bell here.
@@ -35,8 +32,10 @@ pub struct Subscription {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     commits: watch::Receiver<u64>,
-    projection: Arc<dyn Projection>,
+    projection: AnyProjection,
     horizon: Arc<Horizon>,
+    /// Its place in the journal, while nobody else has moved it as far as it knows.
+    at: Option<Position>,
     page: usize,
     bytes_max: usize,
     retry_max: Duration,
@@ -58,7 +57,7 @@ impl Subscription {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         commits: watch::Receiver<u64>,
-        projection: Arc<dyn Projection>,
+        projection: AnyProjection,
         options: &RuntimeOptions,
     ) -> Self {
         Self {
@@ -67,6 +66,7 @@ impl Subscription {
             commits,
             projection,
             horizon: Arc::default(),
+            at: None,
             page: options.read_page,
             bytes_max: options.catch_up_bytes_max,
             retry_max: options.store_retry_max,
@@ -115,7 +115,11 @@ impl Subscription {
     /// The store's; nothing was written.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let name = self.projection.name();
-        let from = self.store.offset(name).await?;
+        // Taken, so that it is read again unless this step says where it stands.
+        let from = match self.at.take() {
+            Some(at) => at,
+            None => self.store.offset(name).await?,
+        };
         self.horizon.move_to(from);
         let read = JournalRead {
             scope: None,
@@ -127,12 +131,14 @@ impl Subscription {
         };
         let piece = self.store.follow(&read).await?;
         if piece.place == from {
+            self.at = Some(from);
             return Ok(false);
         }
         let step = self.digest(from, piece.place, &piece.events).await?;
         // Where another reader of the same name was faster, its step stands and ours is dropped.
         if self.store.advance(name, &step).await? {
             self.horizon.move_to(step.to);
+            self.at = Some(step.to);
         }
         Ok(true)
     }
@@ -143,37 +149,26 @@ impl Subscription {
         to: Position,
         events: &[FollowedEvent],
     ) -> Result<Progress, StoreError> {
-        let mut held = self.held_streams(events).await?;
-        let mut documents: BTreeMap<DocumentRef, Option<String>> = BTreeMap::new();
-        let mut parked = Vec::new();
-        for event in events {
-            let (position, stream) = place_of(event);
-            let digested = match event {
-                _ if held.contains(&stream) => {
-                    Err(Undigestible("held behind an earlier event of its entity".to_owned()))
-                }
-                Ok(event) => self.fold(&mut documents, event).await?,
-                Err(unreadable) => Err(Undigestible(unreadable.problem.to_string())),
-            };
-            if let Err(Undigestible(reason)) = digested {
-                let subscription = self.projection.name();
-                error!(subscription, position = position.0, reason, "event parked");
-                if self.projection.park_policy() == ParkPolicy::Hold {
-                    held.insert(stream);
-                }
-                let parked_at = self.clock.now();
-                parked.push(ParkedEvent { position, stream, reason: reason.into(), parked_at });
-            }
-        }
-        let changes = documents
-            .into_iter()
-            .map(|(document, body)| DocumentChange {
-                model: self.projection.model().into(),
-                tenant: document.tenant,
-                id: document.id,
-                body: body.map(Into::into),
-            })
-            .collect();
+        let held = self.held_streams(events).await?;
+        let (name, model) = (self.projection.name(), self.projection.model());
+        let page = self.projection.read(events);
+        let bodies = match page.documents() {
+            [] => Vec::new(),
+            documents => self.store.bodies(model, documents).await?,
+        };
+        let Folded { changes, parked } = page.fold(bodies, held);
+        let parked_at = self.clock.now();
+        let parked = parked.into_iter().map(|(position, stream, reason)| {
+            error!(subscription = name, position = position.0, %reason, "event parked");
+            ParkedEvent { position, stream, reason: reason.0.into(), parked_at }
+        });
+        let changes = changes.into_iter().map(|(document, body)| DocumentChange {
+            model: model.into(),
+            tenant: document.tenant,
+            id: document.id,
+            body: body.map(Into::into),
+        });
+        let (parked, changes) = (parked.collect(), changes.collect());
         Ok(Progress { from, to, changes, parked, released: Vec::new() })
     }
 
@@ -192,54 +187,4 @@ impl Subscription {
         let streams: Vec<StreamId> = streams.into_iter().collect();
         Ok(self.store.parked_streams(name, &streams).await?.into_iter().collect())
     }
-
-    /// Folds an event into its document; the outer error is the store's, the inner one parks.
-    async fn fold(
-        &self,
-        documents: &mut BTreeMap<DocumentRef, Option<String>>,
-        event: &StoredEvent,
-    ) -> Result<Result<(), Undigestible>, StoreError> {
-        let is_deletion = &*event.record.body.event_type == TOMBSTONE;
-        let touched = unpanicked(|| match is_deletion {
-            true => self.projection.document_of_deleted(event),
-            false => self.projection.document(event),
-        });
-        let document = match touched {
-            Ok(Some(document)) => document,
-            Ok(None) => return Ok(Ok(())),
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let before = match documents.get(&document) {
-            Some(body) => body.clone(),
-            None => {
-                let model = self.projection.model();
-                self.store.document(model, &document.tenant, &document.id).await?
-            }
-        };
-        let folded = unpanicked(|| match is_deletion {
-            true => self.projection.fold_deletion(before.as_deref(), event),
-            false => self.projection.fold(before.as_deref(), event),
-        });
-        match folded {
-            Ok(after) => {
-                documents.insert(document, after);
-                Ok(Ok(()))
-            }
-            Err(reason) => Ok(Err(reason)),
-        }
-    }
-}
-
-/// Where an event stands, and in which stream: in none, where that doesn't read either.
-fn place_of(event: &FollowedEvent) -> (Position, StreamId) {
-    match event {
-        Ok(event) => (event.position, event.key.stream()),
-        Err(event) => (event.position, event.stream.unwrap_or(StreamId(Uuid::nil()))),
-    }
-}
-
-/// A panic in a projection parks the event like any other refusal to digest it.
-fn unpanicked<T>(work: impl FnOnce() -> Result<T, Undigestible>) -> Result<T, Undigestible> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Undigestible("the projection panicked".to_owned())))
 }

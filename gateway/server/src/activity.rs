@@ -6,7 +6,7 @@
 
 use coppice_core::StoredEvent;
 use coppice_core::calendar::day;
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
 use serde::{Deserialize, Serialize};
 
 /// The subscription and the read model.
@@ -32,21 +32,12 @@ impl Activity {
         let (kind, day) = (event.key.kind(), day(event.record.body.recorded_at.as_micros()));
         DocumentRef { tenant: event.key.tenant().clone(), id: format!("{kind}/{day}").into() }
     }
-
-    fn counted(
-        body: Option<&str>,
-        count: impl FnOnce(&mut Counts),
-    ) -> Result<Option<String>, Undigestible> {
-        let fault = |error: serde_json::Error| Undigestible(error.to_string());
-        let mut counts =
-            body.map_or_else(|| Ok(Counts::default()), serde_json::from_str).map_err(fault)?;
-        counts.events += 1;
-        count(&mut counts);
-        serde_json::to_string(&counts).map(Some).map_err(fault)
-    }
 }
 
 impl Projection for Activity {
+    type Document = Counts;
+    type Said = Counts;
+
     fn name(&self) -> &'static str {
         ACTIVITY
     }
@@ -60,30 +51,21 @@ impl Projection for Activity {
         ParkPolicy::GoOn
     }
 
-    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
-        Ok(Some(Self::of(event)))
+    fn read(&self, event: &StoredEvent) -> Touched<Counts> {
+        let created = u64::from(event.record.sequence.0 == 1);
+        Ok(Some((Self::of(event), Counts { events: 1, created, deleted: 0 })))
     }
 
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Self::counted(body, |counts| counts.created += u64::from(event.record.sequence.0 == 1))
+    fn read_deletion(&self, deletion: &StoredEvent) -> Touched<Counts> {
+        Ok(Some((Self::of(deletion), Counts { events: 1, created: 0, deleted: 1 })))
     }
 
-    fn document_of_deleted(
-        &self,
-        deletion: &StoredEvent,
-    ) -> Result<Option<DocumentRef>, Undigestible> {
-        Ok(Some(Self::of(deletion)))
-    }
-
-    fn fold_deletion(
-        &self,
-        body: Option<&str>,
-        _: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Self::counted(body, |counts| counts.deleted += 1)
+    fn fold(&self, day: Option<Counts>, more: Counts) -> Result<Option<Counts>, Undigestible> {
+        let day = day.unwrap_or_default();
+        Ok(Some(Counts {
+            events: day.events + more.events,
+            created: day.created + more.created,
+            deleted: day.deleted + more.deleted,
+        }))
     }
 }

@@ -6,7 +6,7 @@
 use coppice_core::{DomainEvent, Entity, StoredEvent};
 use coppice_domain::workflow::Workflow;
 use coppice_domain::workflow::flow::Event;
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
 use serde::{Deserialize, Serialize};
 
 /// Hashes of inputs.
@@ -81,6 +81,9 @@ impl Side {
 pub struct Hashes(pub Side);
 
 impl Projection for Hashes {
+    type Document = Places;
+    type Said = Place;
+
     fn name(&self) -> &'static str {
         self.0.model()
     }
@@ -93,37 +96,23 @@ impl Projection for Hashes {
         ParkPolicy::GoOn
     }
 
-    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
-        let tenant = event.key.tenant().clone();
-        Ok(self.0.of(event)?.map(|(_, hash)| DocumentRef { tenant, id: hash.into() }))
+    fn read(&self, event: &StoredEvent) -> Touched<Place> {
+        let Some((step, hash)) = self.0.of(event)? else { return Ok(None) };
+        let document = DocumentRef { tenant: event.key.tenant().clone(), id: hash.into() };
+        let (workflow, sequence) = (event.key.id().to_string(), event.record.sequence.0);
+        Ok(Some((document, Place { workflow, step, sequence })))
     }
 
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        let fault = |error: serde_json::Error| Undigestible(error.to_string());
-        let Some((step, _)) = self.0.of(event)? else { return Ok(body.map(str::to_owned)) };
-        let places = body.map_or_else(|| Ok(Places::default()), serde_json::from_str);
-        let mut places: Places = places.map_err(fault)?;
-        places.count += 1;
-        if places.places.len() < PLACES_MAX {
-            let (workflow, sequence) = (event.key.id().to_string(), event.record.sequence.0);
-            places.places.push(Place { workflow, step, sequence });
-        }
-        serde_json::to_string(&places).map(Some).map_err(fault)
-    }
-
-    fn document_of_deleted(&self, _: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+    fn read_deletion(&self, _: &StoredEvent) -> Touched<Place> {
         Ok(None)
     }
 
-    fn fold_deletion(
-        &self,
-        body: Option<&str>,
-        _: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Ok(body.map(str::to_owned))
+    fn fold(&self, places: Option<Places>, place: Place) -> Result<Option<Places>, Undigestible> {
+        let mut places = places.unwrap_or_default();
+        places.count += 1;
+        if places.places.len() < PLACES_MAX {
+            places.places.push(place);
+        }
+        Ok(Some(places))
     }
 }

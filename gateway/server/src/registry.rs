@@ -1,8 +1,6 @@
 //! The one list of entity kinds, and of read models. Adding one to the platform means adding a line
 //! here.
 
-use std::sync::Arc;
-
 use coppice_domain::compliance::{Control, Erasure};
 use coppice_domain::example::{Alarm, Contact, Counter};
 use coppice_domain::ingress::Delivery;
@@ -22,12 +20,12 @@ use crate::workflows::Listing;
 #[must_use]
 pub fn serve_all(builder: NodeBuilder) -> NodeBuilder {
     let builder = builder
-        .projection(Arc::new(Activity))
-        .projection(Arc::new(LedgerModel))
-        .projection(Arc::new(Listing::ALL))
-        .projection(Arc::new(Listing::ACTIVE))
-        .projection(Arc::new(Hashes(Side::Input)))
-        .projection(Arc::new(Hashes(Side::Output)));
+        .projection(Activity)
+        .projection(LedgerModel)
+        .projection(Listing::ALL)
+        .projection(Listing::ACTIVE)
+        .projection(Hashes(Side::Input))
+        .projection(Hashes(Side::Output));
     let builder = builder.kind::<Control>().obeys_control().kind::<Erasure>();
     let builder = builder.kind::<Counter>().kind::<Alarm>().kind::<Contact>();
     let builder = builder.kind::<Account>().kind::<Transfer>().kind::<Intent>();

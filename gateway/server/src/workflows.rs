@@ -7,7 +7,7 @@
 use coppice_core::{DomainEvent, Entity, StoredEvent, Timestamp};
 use coppice_domain::workflow::Workflow;
 use coppice_domain::workflow::flow::{EndStatus, Event};
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
 use serde::{Deserialize, Serialize};
 
 /// Every workflow.
@@ -70,7 +70,24 @@ fn document_id(submitted_at: Timestamp, workflow: &str) -> String {
     format!("{:016x}.{workflow}", u64::MAX - micros)
 }
 
+/// What the lists follow of a workflow.
+#[derive(Debug)]
+pub enum Said {
+    /// It began, as this entry has it.
+    Submitted(Box<Entry>),
+    /// It ended.
+    Ended {
+        /// How.
+        status: EndStatus,
+        /// When, in microseconds since 1970.
+        at: i64,
+    },
+}
+
 impl Projection for Listing {
+    type Document = Entry;
+    type Said = Said;
+
     fn name(&self) -> &'static str {
         self.name
     }
@@ -84,57 +101,47 @@ impl Projection for Listing {
         ParkPolicy::GoOn
     }
 
-    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
-        let at = match followed(event)? {
-            Some(Event::Submitted(submitted)) => submitted.at,
-            Some(Event::Ended(ended)) => ended.submitted_at,
+    fn read(&self, event: &StoredEvent) -> Touched<Said> {
+        let (at, said) = match followed(event)? {
+            Some(Event::Submitted(submitted)) => {
+                let at = submitted.at;
+                let entry = Entry {
+                    id: submitted.workflow,
+                    objective: submitted.objective,
+                    task_type: submitted.task_type,
+                    plan: submitted.plan.name,
+                    priority: submitted.priority,
+                    steps_total: submitted.plan.steps.len(),
+                    submitted_at: at.as_micros(),
+                    status: None,
+                    ended_at: None,
+                };
+                (at, Said::Submitted(Box::new(entry)))
+            }
+            Some(Event::Ended(ended)) => {
+                let said = Said::Ended { status: ended.status, at: ended.at.as_micros() };
+                (ended.submitted_at, said)
+            }
             _ => return Ok(None),
         };
-        let id = document_id(at, event.key.id().as_str());
-        Ok(Some(DocumentRef { tenant: event.key.tenant().clone(), id: id.into() }))
+        let id = document_id(at, event.key.id().as_str()).into();
+        Ok(Some((DocumentRef { tenant: event.key.tenant().clone(), id }, said)))
     }
 
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        let fault = |error: serde_json::Error| Undigestible(error.to_string());
-        let entry = match followed(event)? {
-            Some(Event::Submitted(submitted)) => Entry {
-                id: submitted.workflow,
-                objective: submitted.objective,
-                task_type: submitted.task_type,
-                plan: submitted.plan.name,
-                priority: submitted.priority,
-                steps_total: submitted.plan.steps.len(),
-                submitted_at: submitted.at.as_micros(),
-                status: None,
-                ended_at: None,
-            },
-            Some(Event::Ended(_)) if !self.keeps_ended => return Ok(None),
-            Some(Event::Ended(ended)) => {
-                let missing = || Undigestible("the workflow's beginning is missing".to_owned());
-                let entry: Entry =
-                    serde_json::from_str(body.ok_or_else(missing)?).map_err(fault)?;
-                let (status, ended_at) = (Some(ended.status), Some(ended.at.as_micros()));
-                Entry { status, ended_at, ..entry }
-            }
-            _ => return Ok(body.map(str::to_owned)),
-        };
-        serde_json::to_string(&entry).map(Some).map_err(fault)
-    }
-
-    fn document_of_deleted(&self, _: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+    fn read_deletion(&self, _: &StoredEvent) -> Touched<Said> {
         // Callers can't delete a guarded kind, and the platform never does.
         Ok(None)
     }
 
-    fn fold_deletion(
-        &self,
-        body: Option<&str>,
-        _: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Ok(body.map(str::to_owned))
+    fn fold(&self, entry: Option<Entry>, said: Said) -> Result<Option<Entry>, Undigestible> {
+        match said {
+            Said::Submitted(entry) => Ok(Some(*entry)),
+            Said::Ended { .. } if !self.keeps_ended => Ok(None),
+            Said::Ended { status, at } => {
+                let missing = || Undigestible("the workflow's beginning is missing".to_owned());
+                let entry = entry.ok_or_else(missing)?;
+                Ok(Some(Entry { status: Some(status), ended_at: Some(at), ..entry }))
+            }
+        }
     }
 }

@@ -9,6 +9,8 @@
 //! **Invariant:** rows are decoded one by one, so a row that doesn't read is told by its position
 //! and the others are read.
 
+use std::sync::Arc;
+
 use coppice_core::{EntityId, EntityKind, Position};
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
@@ -172,7 +174,7 @@ fn decoded(whose: &Whose, row: Result<FollowedTuple, sqlx::Error>) -> FollowedEv
         row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7, row.8, row.9, row.10, row.11,
         row.12,
     );
-    rows::event(key, columns).map_err(|error| unreadable(error.to_string()))
+    rows::event(key, columns).map(Arc::new).map_err(|error| unreadable(error.to_string()))
 }
 
 #[cfg(test)]

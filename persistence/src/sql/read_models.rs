@@ -1,16 +1,18 @@
 //! Subscriptions and documents. A step of a subscription is one transaction.
 
+mod documents;
+
 use async_trait::async_trait;
 use coppice_core::{Position, StreamId, TenantId, Timestamp};
 
 use super::db::{Db, limit_of, reading};
 use super::{SqlStore, postgres, rows, sqlite};
 use crate::error::StoreError;
-use crate::store::{ParkedEvent, Progress, ReadModels};
+use crate::store::{DocumentRef, ParkedEvent, Progress, ReadModels};
 
 /// One step in a transaction of either database; false where the offset isn't the expected one.
 macro_rules! advance_in {
-    ($pool:expr, $begin:expr, $subscription:expr, $step:expr) => {{
+    ($pool:expr, $begin:expr, $change:ident, $subscription:expr, $step:expr) => {{
         let (subscription, step): (&str, &Progress) = ($subscription, $step);
         let mut transaction = $pool.begin_with($begin).await?;
         sqlx::query(
@@ -31,25 +33,7 @@ macro_rules! advance_in {
             transaction.rollback().await?;
             return Ok(false);
         }
-        for change in &step.changes {
-            let query = match &change.body {
-                Some(body) => sqlx::query(
-                    "INSERT INTO documents (model, tenant, id, body) VALUES ($1, $2, $3, $4) \
-                     ON CONFLICT (model, tenant, id) DO UPDATE SET body = excluded.body",
-                )
-                .bind(change.model.as_ref())
-                .bind(change.tenant.as_str())
-                .bind(change.id.as_ref())
-                .bind(body.as_ref()),
-                None => sqlx::query(
-                    "DELETE FROM documents WHERE model = $1 AND tenant = $2 AND id = $3",
-                )
-                .bind(change.model.as_ref())
-                .bind(change.tenant.as_str())
-                .bind(change.id.as_ref()),
-            };
-            query.execute(&mut *transaction).await?;
-        }
+        documents::$change(&mut transaction, &step.changes).await?;
         for parked in &step.parked {
             sqlx::query(
                 "INSERT INTO parked_events (subscription, position, stream, reason, parked_at) \
@@ -78,8 +62,12 @@ macro_rules! advance_in {
 impl SqlStore {
     async fn advance_step(&self, subscription: &str, step: &Progress) -> Result<bool, sqlx::Error> {
         match &self.read_side {
-            Db::Sqlite { write, .. } => advance_in!(write, "BEGIN IMMEDIATE", subscription, step),
-            Db::Postgres(pool) => advance_in!(pool, "BEGIN", subscription, step),
+            Db::Sqlite { write, .. } => {
+                advance_in!(write, "BEGIN IMMEDIATE", change_on_sqlite, subscription, step)
+            }
+            Db::Postgres(pool) => {
+                advance_in!(pool, "BEGIN", change_on_postgres, subscription, step)
+            }
         }
     }
 }
@@ -174,6 +162,32 @@ impl ReadModels for SqlStore {
             .fetch_optional(pool)
             .await
         })
+    }
+
+    async fn bodies(
+        &self,
+        model: &str,
+        asked: &[DocumentRef],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let during = "reading documents";
+        let found = match &self.read_side {
+            Db::Sqlite { read, .. } => documents::bodies_on_sqlite(read, model, asked)
+                .await
+                .map_err(|error| sqlite::classify(during, error)),
+            Db::Postgres(pool) => documents::bodies_on_postgres(pool, model, asked)
+                .await
+                .map_err(|error| postgres::classify(during, error)),
+        };
+        let mut bodies = vec![None; asked.len()];
+        for (place, body) in found? {
+            if let Some(slot) = usize::try_from(place).ok().and_then(|at| bodies.get_mut(at)) {
+                *slot = Some(body);
+            }
+        }
+        Ok(bodies)
     }
 
     async fn documents(

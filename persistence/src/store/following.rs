@@ -2,6 +2,7 @@
 //! past events that can't be read.
 
 use std::fmt;
+use std::sync::Arc;
 
 use coppice_core::TenantId;
 use coppice_core::{EntityId, EntityKind, Position, Sequence, StoredEvent, StreamId, StreamKey};
@@ -80,8 +81,8 @@ impl fmt::Display for UnreadableEvent {
     }
 }
 
-/// One event of a piece.
-pub type FollowedEvent = Result<StoredEvent, UnreadableEvent>;
+/// One event of a piece: shared, for many follow the same.
+pub type FollowedEvent = Result<Arc<StoredEvent>, UnreadableEvent>;
 
 /// A piece of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,15 @@ use coppice_core::{Position, StreamId, TenantId, Timestamp};
 
 use crate::error::StoreError;
 
+/// A document of a read model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DocumentRef {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its id in the model and tenant.
+    pub id: Box<str>,
+}
+
 /// A change of one document of a read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentChange {
@@ -78,6 +87,13 @@ pub trait ReadModels: Send + Sync {
         tenant: &TenantId,
         id: &str,
     ) -> Result<Option<String>, StoreError>;
+
+    /// The bodies of many documents of a model, in the order in which they are asked for.
+    async fn bodies(
+        &self,
+        model: &str,
+        documents: &[DocumentRef],
+    ) -> Result<Vec<Option<String>>, StoreError>;
 
     /// Up to `limit` documents of a model and tenant with ids after `after`, as (id, body).
     async fn documents(

@@ -26,7 +26,7 @@ async fn piece(store: &dyn Store, read: &JournalRead) -> (Vec<u64>, u64, u64) {
     let whole = store.read_journal(Position(0), 1_000).await.unwrap();
     let position = |event: &coppice_persistence::FollowedEvent| {
         let event = event.as_ref().unwrap();
-        assert!(whole.contains(event), "it is the event that the journal has");
+        assert!(whole.contains(&**event), "it is the event that the journal has");
         event.position.0
     };
     (piece.events.iter().map(position).collect(), piece.place.0, piece.end.0)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coppice_core::{Position, StreamId};
-use coppice_persistence::{DocumentChange, ParkedEvent, Progress, Store};
+use coppice_persistence::{DocumentChange, DocumentRef, ParkedEvent, Progress, Store};
 use tokio::task::JoinSet;
 
 use crate::fixture::*;
@@ -113,6 +113,38 @@ pub(crate) async fn documents_change_in_order(store: Arc<dyn Store>) {
     assert_eq!(document(&*store, "u", "a").await.as_deref(), Some("u's"));
     let other = store.document("other", &tenant("t"), "a").await.unwrap();
     assert_eq!(other.as_deref(), Some("other's"));
+}
+
+/// Bodies come in the order in which they are asked for, and there is none of what isn't there.
+pub(crate) async fn bodies_are_told_in_the_order_asked(store: Arc<dyn Store>) {
+    let of = |of_tenant: &str, id: &str| DocumentRef { tenant: tenant(of_tenant), id: id.into() };
+    let odd = "\" \\ ' \u{e9}\u{1f600}";
+    let changes = vec![
+        change("t", "a", Some("{\"text\":\"\\u0000\"}")),
+        change("t", odd, Some(odd)),
+        change("u", "a", Some("u's")),
+        DocumentChange { model: "other".into(), ..change("t", "b", Some("other's")) },
+    ];
+    advance(&*store, &Progress { changes, ..step(0, 1) }).await;
+    let asked =
+        [of("u", "a"), of("t", "b"), of("t", odd), of("t", "a"), of("u", "a"), of("v", "a")];
+    let told = store.bodies("m", &asked).await.unwrap();
+    let told: Vec<Option<&str>> = told.iter().map(Option::as_deref).collect();
+    let a = "{\"text\":\"\\u0000\"}";
+    assert_eq!(told, [Some("u's"), None, Some(odd), Some(a), Some("u's"), None]);
+    assert_eq!(store.bodies("m", &[]).await.unwrap(), []);
+    let many: Vec<DocumentRef> = (0..2_000).map(|id| of("t", &id.to_string())).collect();
+    assert_eq!(store.bodies("m", &many).await.unwrap(), vec![None; 2_000]);
+    // What goes with many others is gone, and what stays stays.
+    let mut changes: Vec<_> = many.iter().map(|of| change("t", &of.id, Some("1"))).collect();
+    changes.push(change("t", odd, None));
+    advance(&*store, &Progress { changes, ..step(1, 2) }).await;
+    let mut changes: Vec<_> = many.iter().skip(1).map(|of| change("t", &of.id, None)).collect();
+    changes.push(change("u", "a", Some("again")));
+    advance(&*store, &Progress { changes, ..step(2, 3) }).await;
+    let left = store.documents("m", &tenant("t"), "", 9).await.unwrap();
+    assert_eq!(left, [("0".to_owned(), "1".to_owned()), ("a".to_owned(), a.to_owned())]);
+    assert_eq!(document(&*store, "u", "a").await.as_deref(), Some("again"));
 }
 
 /// Pages of a model and tenant, in bytewise order of ids whatever the database's language.

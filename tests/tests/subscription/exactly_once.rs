@@ -115,7 +115,7 @@ async fn projecting(store: &Arc<dyn Store>) -> (Node, Caller) {
     let options = RuntimeOptions::default();
     let node = NodeBuilder::new(store.clone(), lease, Arc::new(SystemClock), options)
         .kind::<Counter>()
-        .projection(Arc::new(Tally(ParkPolicy::GoOn)))
+        .projection(Tally(ParkPolicy::GoOn))
         .start()
         .await
         .unwrap();

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use coppice_core::{Position, StoredEvent};
 use coppice_persistence::{ReadModels, Store};
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::projection::{
+    AnyProjection, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+};
 use coppice_runtime::subscription::Subscription;
 use coppice_runtime::{RuntimeOptions, SystemClock};
 use coppice_tests::node::tenant;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// On this number it refuses to find a document, on the next ones to fold.
+/// On this number it refuses in `fold`, and on the next in `read`.
 pub(crate) const REFUSED: i64 = 666;
-pub(crate) const REFUSED_IN_DOCUMENT: i64 = 667;
-/// On this number it panics in `fold`, and on the next in `document`.
+pub(crate) const REFUSED_IN_READ: i64 = 667;
+/// On this number it panics in `fold`, and on the next in `read`.
 pub(crate) const PANICS: i64 = 668;
-pub(crate) const PANICS_IN_DOCUMENT: i64 = 669;
+pub(crate) const PANICS_IN_READ: i64 = 669;
 /// On this number it has no business, and on the next it removes the document.
 pub(crate) const IGNORED: i64 = 670;
 pub(crate) const REMOVES: i64 = 671;
@@ -23,12 +26,28 @@ pub(crate) const REMOVES: i64 = 671;
 /// `{"count", "sum"}` of the events of each counter.
 pub(crate) struct Tally(pub(crate) ParkPolicy);
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Sums {
+    count: i64,
+    sum: i64,
+}
+
+/// What an event says: a number, or that the counter is gone.
+type Said = Option<i64>;
+
 fn number(event: &StoredEvent) -> i64 {
     let payload: serde_json::Value = serde_json::from_str(&event.record.body.payload).unwrap();
     payload["n"].as_i64().unwrap()
 }
 
+fn of(event: &StoredEvent) -> DocumentRef {
+    DocumentRef { tenant: event.key.tenant().clone(), id: event.key.id().as_str().into() }
+}
+
 impl Projection for Tally {
+    type Document = Sums;
+    type Said = Said;
+
     fn name(&self) -> &'static str {
         "tally"
     }
@@ -41,56 +60,36 @@ impl Projection for Tally {
         self.0
     }
 
-    fn document_of_deleted(
-        &self,
-        deletion: &StoredEvent,
-    ) -> Result<Option<DocumentRef>, Undigestible> {
-        Ok(Some(DocumentRef {
-            tenant: deletion.key.tenant().clone(),
-            id: deletion.key.id().as_str().into(),
-        }))
-    }
-
-    /// A counter that is gone has no tally.
-    fn fold_deletion(
-        &self,
-        _: Option<&str>,
-        _: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Ok(None)
-    }
-
-    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+    fn read(&self, event: &StoredEvent) -> Touched<Said> {
         match number(event) {
-            REFUSED_IN_DOCUMENT => Err(Undigestible("no document for it".to_owned())),
-            PANICS_IN_DOCUMENT => panic!("told to panic"),
+            REFUSED_IN_READ => Err(Undigestible("nothing to read in it".to_owned())),
+            PANICS_IN_READ => panic!("told to panic"),
             IGNORED => Ok(None),
-            _ => Ok(Some(DocumentRef {
-                tenant: event.key.tenant().clone(),
-                id: event.key.id().as_str().into(),
-            })),
+            number => Ok(Some((of(event), Some(number)))),
         }
     }
 
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        match number(event) {
+    fn read_deletion(&self, deletion: &StoredEvent) -> Touched<Said> {
+        Ok(Some((of(deletion), None)))
+    }
+
+    fn fold(&self, sums: Option<Sums>, said: Said) -> Result<Option<Sums>, Undigestible> {
+        // A counter that is gone has no tally.
+        let Some(number) = said else { return Ok(None) };
+        match number {
             REFUSED => return Err(Undigestible("the number of the beast".to_owned())),
             PANICS => panic!("told to panic"),
             REMOVES => return Ok(None),
             _ => {}
         }
-        let (count, sum) = body.map_or((0, 0), read);
-        Ok(Some(format!("{{\"count\":{},\"sum\":{}}}", count + 1, sum + number(event))))
+        let Sums { count, sum } = sums.unwrap_or_default();
+        Ok(Some(Sums { count: count + 1, sum: sum + number }))
     }
 }
 
 fn read(body: &str) -> (i64, i64) {
-    let body: serde_json::Value = serde_json::from_str(body).unwrap();
-    (body["count"].as_i64().unwrap(), body["sum"].as_i64().unwrap())
+    let Sums { count, sum } = serde_json::from_str(body).unwrap();
+    (count, sum)
 }
 
 /// Count and sum of a counter's document.
@@ -103,7 +102,13 @@ pub(crate) async fn tally(store: &dyn ReadModels, counter: &str) -> Option<(i64,
 pub(crate) fn subscription(store: Arc<dyn Store>, policy: ParkPolicy, page: usize) -> Subscription {
     let (_, commits) = watch::channel(0);
     let options = RuntimeOptions { read_page: page, ..RuntimeOptions::default() };
-    Subscription::new(store, Arc::new(SystemClock), commits, Arc::new(Tally(policy)), &options)
+    Subscription::new(
+        store,
+        Arc::new(SystemClock),
+        commits,
+        AnyProjection::new(Tally(policy)),
+        &options,
+    )
 }
 
 /// Steps until there is nothing new. An unavailable store is a crash: the next try begins anew.

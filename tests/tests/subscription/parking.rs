@@ -11,8 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::model::{
-    IGNORED, PANICS, PANICS_IN_DOCUMENT, REFUSED, REFUSED_IN_DOCUMENT, REMOVES, catch_up, parked,
-    tally,
+    IGNORED, PANICS, PANICS_IN_READ, REFUSED, REFUSED_IN_READ, REMOVES, catch_up, parked, tally,
 };
 
 async fn with(store: &Arc<dyn Store>, adds: &[(&str, i64)]) {
@@ -65,7 +64,7 @@ async fn holding_parks_what_follows_and_only_of_that_entity() {
 #[tokio::test]
 async fn a_panic_parks_its_event_and_stops_nothing() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let adds = [("a", 1), ("a", PANICS), ("a", PANICS_IN_DOCUMENT), ("a", 2)];
+    let adds = [("a", 1), ("a", PANICS), ("a", PANICS_IN_READ), ("a", 2)];
     with(&store, &adds).await;
     catch_up(&store, ParkPolicy::GoOn, 100).await;
     assert_eq!(tally(store.as_ref(), "a").await, Some((2, 3)));
@@ -87,10 +86,10 @@ async fn events_without_a_document_are_passed_over_and_a_removed_one_is_gone() {
 #[tokio::test]
 async fn an_event_without_a_place_is_parked_with_its_reason() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    with(&store, &[("a", REFUSED_IN_DOCUMENT), ("a", 1)]).await;
+    with(&store, &[("a", REFUSED_IN_READ), ("a", 1)]).await;
     catch_up(&store, ParkPolicy::Hold, 1).await;
     assert_eq!(tally(store.as_ref(), "a").await, None);
-    assert_eq!(parked(store.as_ref()).await[0], (1, "no document for it".to_owned()));
+    assert_eq!(parked(store.as_ref()).await[0], (1, "nothing to read in it".to_owned()));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tracing::warn;
 
 use super::{Never, unfailing};
-use crate::projection::Projection;
+use crate::projection::AnyProjection;
 use crate::registry::{KindPort, Registry};
 use crate::services::Services;
 use crate::subscription::Subscription;
@@ -52,7 +52,7 @@ pub(super) fn children(
     root: SupervisorSpec,
     services: &Arc<Services>,
     registry: &Registry,
-    projections: &[Arc<dyn Projection>],
+    projections: &[AnyProjection],
     work: &Work,
     taken: mpsc::Receiver<Snapshot>,
     grace: Duration,
@@ -121,14 +121,14 @@ fn feed(services: &Arc<Services>) -> ChildSpec {
     task.backoff(BACKOFF)
 }
 
-fn subscription(services: &Arc<Services>, projection: &Arc<dyn Projection>) -> ChildSpec {
-    let (services, projection) = (Arc::clone(services), Arc::clone(projection));
+fn subscription(services: &Arc<Services>, projection: &AnyProjection) -> ChildSpec {
+    let (services, projection) = (Arc::clone(services), projection.clone());
     let task = ChildSpec::task(projection.name(), move |context| {
         let subscription = Subscription::new(
             Arc::clone(&services.store),
             Arc::clone(&services.clock),
             services.writer.commits(),
-            Arc::clone(&projection),
+            projection.clone(),
             &services.options,
         );
         let horizon = services.horizons.of(projection.name()).unwrap_or_default();

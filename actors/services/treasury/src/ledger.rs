@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use coppice_core::{DomainEvent, Entity, StoredEvent, TenantId};
+use coppice_core::{DomainEvent, Entity, EntityId, StoredEvent, TenantId};
 use coppice_domain::treasury::names::Name;
 use coppice_domain::treasury::transfer::Status;
 use coppice_domain::treasury::{Account, Amount, Asset, Transfer, account, transfer};
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Undigestible};
+use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -176,6 +176,7 @@ impl Ledger {
 pub struct LedgerModel;
 
 /// An event that the ledger is made of.
+#[derive(Debug)]
 enum Noted {
     Transfer(transfer::Event),
     Entry(account::Entered),
@@ -224,11 +225,10 @@ fn about(event: &StoredEvent, noted: &Noted) -> Option<(Name, Box<str>)> {
 }
 
 impl Line {
-    fn note(&mut self, event: &StoredEvent, noted: Noted) {
-        let at = event.record.body.recorded_at.as_micros();
+    fn note(&mut self, Told { entity, at, noted }: Told) {
         match noted {
             Noted::Entry(entered) => self.entries.push(Entry {
-                account: event.key.id().as_str().to_owned(),
+                account: entity.as_str().to_owned(),
                 other: entered.other.into(),
                 amount: entered.amount,
                 balance: entered.balance,
@@ -270,7 +270,18 @@ impl Line {
     }
 }
 
+/// What an event says to its line, the account or transfer that says it, and when.
+#[derive(Debug)]
+pub struct Told {
+    entity: EntityId,
+    at: i64,
+    noted: Noted,
+}
+
 impl Projection for LedgerModel {
+    type Document = Line;
+    type Said = Told;
+
     fn name(&self) -> &'static str {
         LEDGER
     }
@@ -284,38 +295,25 @@ impl Projection for LedgerModel {
         ParkPolicy::GoOn
     }
 
-    fn document(&self, event: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+    fn read(&self, event: &StoredEvent) -> Touched<Told> {
         let Some(noted) = noted(event)? else { return Ok(None) };
-        Ok(about(event, &noted).map(|(workflow, transfer)| DocumentRef {
+        let Some((workflow, transfer)) = about(event, &noted) else { return Ok(None) };
+        let document = DocumentRef {
             tenant: event.key.tenant().clone(),
             id: format!("{workflow}/{transfer}").into(),
-        }))
-    }
-
-    fn fold(
-        &self,
-        body: Option<&str>,
-        event: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        let fault = |error: serde_json::Error| Undigestible(error.to_string());
-        let mut line: Line =
-            body.map_or_else(|| Ok(Line::default()), serde_json::from_str).map_err(fault)?;
-        if let Some(noted) = noted(event)? {
-            line.note(event, noted);
-        }
-        serde_json::to_string(&line).map(Some).map_err(fault)
+        };
+        let at = event.record.body.recorded_at.as_micros();
+        Ok(Some((document, Told { entity: event.key.id().clone(), at, noted })))
     }
 
     /// Nobody deletes an account or a transfer: what moved has moved.
-    fn document_of_deleted(&self, _: &StoredEvent) -> Result<Option<DocumentRef>, Undigestible> {
+    fn read_deletion(&self, _: &StoredEvent) -> Touched<Told> {
         Ok(None)
     }
 
-    fn fold_deletion(
-        &self,
-        body: Option<&str>,
-        _: &StoredEvent,
-    ) -> Result<Option<String>, Undigestible> {
-        Ok(body.map(str::to_owned))
+    fn fold(&self, line: Option<Line>, told: Told) -> Result<Option<Line>, Undigestible> {
+        let mut line = line.unwrap_or_default();
+        line.note(told);
+        Ok(Some(line))
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use coppice_core::{Position, StoredEvent};
 use parking_lot::Mutex;
@@ -23,7 +24,7 @@ const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Every event after `from` up to `end`.
 #[derive(Default)]
 struct Kept {
-    events: VecDeque<StoredEvent>,
+    events: VecDeque<Arc<StoredEvent>>,
     bytes: usize,
     from: Position,
     end: Position,
@@ -79,10 +80,16 @@ impl Recent {
             for record in &append.events {
                 let position = kept.end.next();
                 let (key, record) = (append.key.clone(), record.clone());
-                kept.push(StoredEvent { position, key, record });
+                kept.push(Arc::new(StoredEvent { position, key, record }));
             }
         }
         kept.is_whole = true;
+    }
+
+    /// Where the journal ends; `None` where that must be asked of the database.
+    pub(in crate::sql) fn end(&self) -> Option<Position> {
+        let kept = self.0.lock();
+        kept.is_whole.then_some(kept.end)
     }
 
     /// What follows a place; `None` where that must be asked of the database.
@@ -104,14 +111,14 @@ impl Recent {
                 break;
             }
             place = event.position;
-            events.push(Ok(event.clone()));
+            events.push(Ok(Arc::clone(event)));
         }
         Some(JournalPiece { events, place, end })
     }
 }
 
 impl Kept {
-    fn push(&mut self, event: StoredEvent) {
+    fn push(&mut self, event: Arc<StoredEvent>) {
         self.end = event.position;
         self.bytes += size_of(&event);
         self.events.push_back(event);
@@ -199,11 +206,13 @@ mod tests {
     fn nothing_is_known_before_the_first_commit_and_before_its_place() {
         let recent = Recent::default();
         assert_eq!(span(&recent, 0), None);
+        assert_eq!(recent.end(), None);
         recent.writing().committed(Position(7), &[&append(2, 1), &append(1, 1)]);
         assert_eq!(span(&recent, 6), None);
         assert_eq!(span(&recent, 7), Some((8, 10, 3)));
         assert_eq!(span(&recent, 9), Some((10, 10, 1)));
         assert_eq!(span(&recent, 10), Some((0, 0, 0)));
+        assert_eq!(recent.end(), Some(Position(10)));
         let beyond = recent.piece(&after(12)).unwrap();
         assert_eq!((beyond.place, beyond.end), (Position(12), Position(10)));
     }
@@ -214,8 +223,10 @@ mod tests {
         recent.writing().committed(Position(0), &[&append(2, 1)]);
         let writing = recent.writing();
         assert_eq!(span(&recent, 0), Some((1, 2, 2)), "what is durable stays readable meanwhile");
+        assert_eq!(recent.end(), Some(Position(2)));
         drop(writing);
         assert_eq!(span(&recent, 0), None);
+        assert_eq!(recent.end(), None);
         // It was written after all, and another behind it: what lies between isn't here.
         recent.writing().committed(Position(5), &[&append(1, 1)]);
         assert_eq!(span(&recent, 0), None);

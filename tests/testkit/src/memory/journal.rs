@@ -1,6 +1,7 @@
 //! The append-only part.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use coppice_core::{
@@ -195,7 +196,7 @@ impl Database {
                 piece.place = last.position;
                 break;
             }
-            piece.events.push(Ok(event.clone()));
+            piece.events.push(Ok(Arc::new(event.clone())));
         }
         piece
     }

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use coppice_core::{Position, StreamId, StreamKey, TenantId};
 use coppice_persistence::{
-    DocumentChange, ParkedEvent, Progress, ReadModels, Snapshot, Snapshots, StoreError,
+    DocumentChange, DocumentRef, ParkedEvent, Progress, ReadModels, Snapshot, Snapshots, StoreError,
 };
 
 use super::MemoryStore;
@@ -94,6 +94,20 @@ impl ReadModels for MemoryStore {
         self.faults.pass(Point::ReadModels, "reading a document").await?;
         let key = (model.to_owned(), tenant.clone(), id.to_owned());
         Ok(self.database.lock().documents.get(&key).cloned())
+    }
+
+    async fn bodies(
+        &self,
+        model: &str,
+        documents: &[DocumentRef],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        self.faults.pass(Point::ReadModels, "reading documents").await?;
+        let database = self.database.lock();
+        let body = |of: &DocumentRef| {
+            let key = (model.to_owned(), of.tenant.clone(), String::from(&*of.id));
+            database.documents.get(&key).cloned()
+        };
+        Ok(documents.iter().map(body).collect())
     }
 
     async fn documents(
