@@ -326,15 +326,15 @@ async fn what_was_to_be_forgotten_before_the_parts_fell_takes_no_later_count_alo
     running.tell("a", "set", body).await.unwrap();
     eventually("it is sent", || world.bell.count() == 1).await;
     let key = world.bell.calls()[0].idempotency_key;
-    // Whoever counts is busy with another alarm's timer when this try is to be forgotten.
-    let hold = world.store.faults().hold(Point::BeforeAttempts, Times::Next(1));
-    running.set("b", 10).await;
-    hold.reached(1).await;
+    // That this try is to be forgotten is done, and not heard of: it is to be done once more.
+    let faults = world.store.faults();
+    faults.arm(Point::AfterAttempts, Action::Unavailable, Times::Next(1));
     world.bell.let_go(1);
     tokio::time::sleep(Duration::from_millis(1)).await;
-    world.store.faults().arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
+    // And not before the parts that come after the fall ask to count a try of their own.
+    faults.arm(Point::BeforeAttempts, Action::Unavailable, Times::Next(3));
+    faults.arm(Point::BeforeAppend, Action::Panic, Times::Next(1));
     assert!(running.caller.add("c", 1, None).await.is_err());
-    hold.release();
     tokio::time::sleep(Duration::from_secs(30)).await;
     let calls_of_it = || {
         let calls = world.bell.calls();
