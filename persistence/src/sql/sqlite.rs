@@ -31,7 +31,9 @@ pub struct SqliteOptions {
     /// Connections that read the journal, and as many that read the read side. Each is a thread.
     /// Default 4: twice the cores of a small machine, since a reader waits for the disk.
     pub readers: u32,
-    /// Page cache of each connection, KiB. Default 65,536: the index pages of a few million events.
+    /// Page cache of each connection, KiB. Default 4,096: the operating system has the other pages,
+    /// and more costs more than it saves, for after a commit that has split a page SQLite goes
+    /// through the writer's whole cache (`pcache1TruncateUnsafe`).
     pub cache_kib: u32,
     /// The largest the journal file may become, in bytes; 0 for no limit of ours.
     pub bytes_max: u64,
@@ -47,7 +49,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             readers: 4,
-            cache_kib: 65_536,
+            cache_kib: 4_096,
             bytes_max: 0,
             free_min_bytes: 0,
             busy_timeout: Duration::from_secs(5),
