@@ -70,13 +70,30 @@ pub trait Projection: Send + Sync + 'static {
 
     /// The document after it was told; `None` removes it.
     ///
+    /// It is written once for all that a page of events says to it. A document that doesn't
+    /// serialize, which one of plain data does, parks all of them.
+    ///
     /// # Errors
     /// [`Undigestible`]: the event is parked, and the document is what it was.
     fn fold(
         &self,
-        document: Option<Self::Document>,
+        before: Before<Self::Document>,
         said: Self::Said,
     ) -> Result<Option<Self::Document>, Undigestible>;
+}
+
+/// A document as an event meets it.
+#[derive(Debug, Clone)]
+pub struct Before<D>(Result<Option<D>, Undigestible>);
+
+impl<D> Before<D> {
+    /// The document, if there is one. Whoever replaces or removes it whatever it is need not ask.
+    ///
+    /// # Errors
+    /// [`Undigestible`], where what is stored doesn't read.
+    pub fn read(self) -> Result<Option<D>, Undigestible> {
+        self.0
+    }
 }
 
 /// A projection as its subscription has it, whatever its documents are.

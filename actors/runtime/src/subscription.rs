@@ -34,7 +34,8 @@ pub struct Subscription {
     commits: watch::Receiver<u64>,
     projection: AnyProjection,
     horizon: Arc<Horizon>,
-    /// Its place in the journal, while nobody else has moved it as far as it knows.
+    /// Where the step before left off. Not kept over a wait: another reader of the name may have
+    /// gone on meanwhile, and what it digested would be digested here in vain.
     at: Option<Position>,
     page: usize,
     bytes_max: usize,
@@ -131,7 +132,6 @@ impl Subscription {
         };
         let piece = self.store.follow(&read).await?;
         if piece.place == from {
-            self.at = Some(from);
             return Ok(false);
         }
         let step = self.digest(from, piece.place, &piece.events).await?;

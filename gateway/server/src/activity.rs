@@ -6,7 +6,9 @@
 
 use coppice_core::StoredEvent;
 use coppice_core::calendar::day;
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
+use coppice_runtime::projection::{
+    Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+};
 use serde::{Deserialize, Serialize};
 
 /// The subscription and the read model.
@@ -60,8 +62,8 @@ impl Projection for Activity {
         Ok(Some((Self::of(deletion), Counts { events: 1, created: 0, deleted: 1 })))
     }
 
-    fn fold(&self, day: Option<Counts>, more: Counts) -> Result<Option<Counts>, Undigestible> {
-        let day = day.unwrap_or_default();
+    fn fold(&self, day: Before<Counts>, more: Counts) -> Result<Option<Counts>, Undigestible> {
+        let day = day.read()?.unwrap_or_default();
         Ok(Some(Counts {
             events: day.events + more.events,
             created: day.created + more.created,

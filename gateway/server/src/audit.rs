@@ -6,7 +6,9 @@
 use coppice_core::{DomainEvent, Entity, StoredEvent};
 use coppice_domain::workflow::Workflow;
 use coppice_domain::workflow::flow::Event;
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
+use coppice_runtime::projection::{
+    Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+};
 use serde::{Deserialize, Serialize};
 
 /// Hashes of inputs.
@@ -107,8 +109,8 @@ impl Projection for Hashes {
         Ok(None)
     }
 
-    fn fold(&self, places: Option<Places>, place: Place) -> Result<Option<Places>, Undigestible> {
-        let mut places = places.unwrap_or_default();
+    fn fold(&self, places: Before<Places>, place: Place) -> Result<Option<Places>, Undigestible> {
+        let mut places = places.read()?.unwrap_or_default();
         places.count += 1;
         if places.places.len() < PLACES_MAX {
             places.places.push(place);

@@ -60,12 +60,24 @@ pub(crate) async fn read_after(
     let place = text.and_then(|text| parsed(text, tenant)).ok_or_else(malformed)?;
     let found = match place {
         Place::Entity(key, sequence) => of_event(store, &key, sequence).await,
-        Place::Journal(position) => {
-            store.last_position().await.map(|end| (position <= end).then_some(position))
-        }
+        Place::Journal(position) => of_position_in(store, position).await,
     };
     let found = found.map_err(|error| Fault::of_store(&error, "the journal can not be read"))?;
     found.map(Some).ok_or_else(malformed)
+}
+
+/// A position that the journal has. It may have been read a moment before the node knows its commit
+/// for durable, so beyond the end that it knows the journal itself is asked.
+async fn of_position_in(
+    store: &dyn Store,
+    position: Position,
+) -> Result<Option<Position>, StoreError> {
+    if position <= store.last_position().await? {
+        return Ok(Some(position));
+    }
+    let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
+    let events = store.read_journal(Position(before), 1).await?;
+    Ok(events.first().map(|_| position))
 }
 
 async fn of_event(

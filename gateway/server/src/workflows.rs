@@ -7,7 +7,9 @@
 use coppice_core::{DomainEvent, Entity, StoredEvent, Timestamp};
 use coppice_domain::workflow::Workflow;
 use coppice_domain::workflow::flow::{EndStatus, Event};
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
+use coppice_runtime::projection::{
+    Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+};
 use serde::{Deserialize, Serialize};
 
 /// Every workflow.
@@ -133,13 +135,13 @@ impl Projection for Listing {
         Ok(None)
     }
 
-    fn fold(&self, entry: Option<Entry>, said: Said) -> Result<Option<Entry>, Undigestible> {
+    fn fold(&self, entry: Before<Entry>, said: Said) -> Result<Option<Entry>, Undigestible> {
         match said {
             Said::Submitted(entry) => Ok(Some(*entry)),
             Said::Ended { .. } if !self.keeps_ended => Ok(None),
             Said::Ended { status, at } => {
                 let missing = || Undigestible("the workflow's beginning is missing".to_owned());
-                let entry = entry.ok_or_else(missing)?;
+                let entry = entry.read()?.ok_or_else(missing)?;
                 Ok(Some(Entry { status: Some(status), ended_at: Some(at), ..entry }))
             }
         }

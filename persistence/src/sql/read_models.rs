@@ -183,9 +183,8 @@ impl ReadModels for SqlStore {
         };
         let mut bodies = vec![None; asked.len()];
         for (place, body) in found? {
-            if let Some(slot) = usize::try_from(place).ok().and_then(|at| bodies.get_mut(at)) {
-                *slot = Some(body);
-            }
+            let slot = usize::try_from(place).ok().and_then(|at| bodies.get_mut(at));
+            *slot.ok_or(StoreError::Invalid("a document that nobody asked for"))? = Some(body);
         }
         Ok(bodies)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coppice_core::{Position, StoredEvent};
 use coppice_persistence::{ReadModels, Store};
 use coppice_runtime::projection::{
-    AnyProjection, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+    AnyProjection, Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
 };
 use coppice_runtime::subscription::Subscription;
 use coppice_runtime::{RuntimeOptions, SystemClock};
@@ -73,7 +73,7 @@ impl Projection for Tally {
         Ok(Some((of(deletion), None)))
     }
 
-    fn fold(&self, sums: Option<Sums>, said: Said) -> Result<Option<Sums>, Undigestible> {
+    fn fold(&self, sums: Before<Sums>, said: Said) -> Result<Option<Sums>, Undigestible> {
         // A counter that is gone has no tally.
         let Some(number) = said else { return Ok(None) };
         match number {
@@ -82,7 +82,7 @@ impl Projection for Tally {
             REMOVES => return Ok(None),
             _ => {}
         }
-        let Sums { count, sum } = sums.unwrap_or_default();
+        let Sums { count, sum } = sums.read()?.unwrap_or_default();
         Ok(Some(Sums { count: count + 1, sum: sum + number }))
     }
 }

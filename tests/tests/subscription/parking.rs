@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use coppice_persistence::{SqlStore, SqliteOptions, Store};
+use coppice_persistence::{DocumentChange, Progress, SqlStore, SqliteOptions, Store};
 use coppice_runtime::projection::ParkPolicy;
 use coppice_runtime::{RuntimeOptions, SystemClock};
 use coppice_testkit::MemoryStore;
+use coppice_tests::node::tenant;
 use coppice_tests::running::run;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
@@ -90,6 +91,28 @@ async fn an_event_without_a_place_is_parked_with_its_reason() {
     catch_up(&store, ParkPolicy::Hold, 1).await;
     assert_eq!(tally(store.as_ref(), "a").await, None);
     assert_eq!(parked(store.as_ref()).await[0], (1, "nothing to read in it".to_owned()));
+}
+
+/// What can't be read can still be replaced and removed; whatever adds to it is parked.
+#[tokio::test]
+async fn a_document_that_does_not_read_is_removed_by_the_event_that_removes_it() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let change = |id: &str| DocumentChange {
+        model: "tallies".into(),
+        tenant: tenant(),
+        id: id.into(),
+        body: Some("{".into()),
+    };
+    let step = Progress { changes: vec![change("a"), change("b")], ..Progress::default() };
+    assert!(store.advance("tally", &step).await.unwrap());
+    with(&store, &[("a", 1), ("a", REMOVES), ("a", 2), ("b", 1)]).await;
+    catch_up(&store, ParkPolicy::GoOn, 100).await;
+    assert_eq!(tally(store.as_ref(), "a").await, Some((1, 2)));
+    let parked = parked(store.as_ref()).await;
+    assert_eq!(parked.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [1, 4]);
+    assert!(parked.iter().all(|(_, reason)| reason.contains("does not read")), "{parked:?}");
+    let b = store.document("tallies", &tenant(), "b").await.unwrap();
+    assert_eq!(b.as_deref(), Some("{"), "it is what it was");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use coppice_core::{Position, StreamId};
 use coppice_persistence::{DocumentRef, FollowedEvent};
 use uuid::Uuid;
 
-use super::{ParkPolicy, Projection, Touched, Undigestible};
+use super::{Before, ParkPolicy, Projection, Touched, Undigestible};
 
 /// A page that was read.
 pub(crate) trait Page: Send {
@@ -82,8 +82,8 @@ fn touched<P: Projection>(projection: &P, event: &FollowedEvent) -> Touched<P::S
 struct Open<D> {
     /// As it is stored.
     body: Option<String>,
-    /// As it is, once an event touched it; or why it can't be read.
-    now: Option<Result<Option<D>, Undigestible>>,
+    /// As it is, once an event touched it.
+    now: Option<Before<D>>,
     /// The events that are in it.
     taken: Vec<usize>,
 }
@@ -95,6 +95,7 @@ impl<P: Projection> Page for ReadPage<'_, P> {
 
     fn fold(self: Box<Self>, bodies: Vec<Option<String>>, mut held: BTreeSet<StreamId>) -> Folded {
         let Self { projection, events, documents, read } = *self;
+        assert_eq!(bodies.len(), documents.len(), "the store tells of each document");
         let mut bodies = bodies.into_iter();
         let mut open: Vec<Open<P::Document>> = documents
             .iter()
@@ -149,10 +150,10 @@ impl<D: serde::Serialize + serde::de::DeserializeOwned + Clone> Open<D> {
                 serde_json::from_str(body)
                     .map_err(|error| Undigestible(format!("its document does not read: {error}")))
             };
-            unpanicked(|| body.map(read).transpose())
+            Before(unpanicked(|| body.map(read).transpose()))
         });
-        let before = now.clone()?;
-        *now = Ok(unpanicked(|| projection.fold(before, said))?);
+        let before = now.clone();
+        *now = Before(Ok(unpanicked(|| projection.fold(before, said))?));
         self.taken.push(at);
         Ok(())
     }
@@ -162,7 +163,9 @@ impl<D: serde::Serialize + serde::de::DeserializeOwned + Clone> Open<D> {
         if self.taken.is_empty() {
             return Ok(None);
         }
-        let Some(now) = self.now.transpose()?.flatten() else { return Ok(Some(None)) };
+        let Some(now) = self.now.map(Before::read).transpose()?.flatten() else {
+            return Ok(Some(None));
+        };
         let body = unpanicked(|| {
             serde_json::to_string(&now).map_err(|error| Undigestible(error.to_string()))
         })?;

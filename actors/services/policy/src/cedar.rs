@@ -206,6 +206,11 @@ impl CedarPolicy {
         Ok(())
     }
 
+    /// Lets go of decisions that it remembers.
+    pub(crate) fn forget(&self) {
+        self.memory.forget();
+    }
+
     /// Whether the schema knows only some askers. The hash of a text stands in no text that it is of,
     /// so nobody counts up an asker of that name.
     fn counts_askers_up(&self) -> bool {

@@ -20,9 +20,12 @@ use crate::data::Risk;
 use crate::question::{Action, Question};
 use crate::record::{BundleRef, PolicyRecord};
 
-/// Decisions that are remembered, some hundred bytes each. One more, and all are forgotten: a node
-/// that asks about more than these asks about something new each time, such as amounts.
-const DECISIONS_MAX: usize = 4_096;
+/// Decisions that are remembered, one or two KiB each. One more, and all are forgotten: a node that
+/// asks about more than these asks about something new each time, such as amounts.
+const DECISIONS_MAX: usize = 1_024;
+
+/// Bytes of a question that is remembered: several times what the platform's own parts ask with.
+const QUESTION_BYTES_MAX: usize = 2_048;
 
 /// What was decided, whoever asked.
 #[derive(Debug)]
@@ -86,10 +89,18 @@ impl Memory {
     }
 
     pub(crate) fn keep(&self, key: Question, decided: Arc<Decided>) {
+        if key.bytes() > QUESTION_BYTES_MAX {
+            return;
+        }
         let mut all = self.decided.write();
         if all.len() >= DECISIONS_MAX {
             all.clear();
         }
         all.insert(key, decided);
+    }
+
+    /// Lets go of all of it.
+    pub(crate) fn forget(&self) {
+        *self.decided.write() = HashMap::new();
     }
 }

@@ -246,28 +246,37 @@ impl Question {
     /// # Errors
     /// [`PolicyUnavailable`] for one that is too large, or whose facts contradict each other.
     pub(crate) fn check(&self) -> Result<(), PolicyUnavailable> {
-        let names = [&self.tenant, &self.resource, &self.principal.id, &self.principal.role];
-        let mut bytes: usize = names.iter().map(|name| name.len()).sum();
         for (name, fact) in &self.context {
-            bytes += name.len();
-            bytes += match fact {
-                Fact::Text(text) => text.len(),
-                Fact::Number(_) | Fact::Flag(_) => size_of::<i64>(),
-                Fact::Set(set) if set.len() > SET_MAX => {
-                    let problem = format!("has {} texts, {SET_MAX} at most", set.len());
-                    return Err(PolicyUnavailable::fact(name, problem));
-                }
-                Fact::Set(set) => set.iter().map(String::len).sum(),
-            };
+            if let Fact::Set(set) = fact
+                && set.len() > SET_MAX
+            {
+                let problem = format!("has {} texts, {SET_MAX} at most", set.len());
+                return Err(PolicyUnavailable::fact(name, problem));
+            }
         }
         if self.context.len() > FACTS_MAX {
             return Err(PolicyUnavailable::TooLarge(format!("more than {FACTS_MAX} facts")));
         }
-        if bytes > BYTES_MAX {
+        if self.bytes() > BYTES_MAX {
             return Err(PolicyUnavailable::TooLarge(format!("more than {BYTES_MAX} bytes")));
         }
         self.check_own()?;
         self.check_unit()
+    }
+
+    /// Bytes of what it is made of.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = [&self.tenant, &self.resource, &self.principal.id, &self.principal.role];
+        let names: usize = names.iter().map(|name| name.len()).sum();
+        let facts = self.context.iter().map(|(name, fact)| {
+            let bytes = match fact {
+                Fact::Text(text) => text.len(),
+                Fact::Number(_) | Fact::Flag(_) => size_of::<i64>(),
+                Fact::Set(set) => set.iter().map(String::len).sum(),
+            };
+            name.len() + bytes
+        });
+        names + facts.sum::<usize>()
     }
 
     /// Tenant and role are the question's own: a fact of that name would be another one's.

@@ -175,6 +175,8 @@ impl Reloading {
 
     fn put(&self, policy: CedarPolicy) {
         let before = std::mem::replace(&mut *self.current.write(), Arc::new(policy));
+        // Whoever still decides by it, to try it out, begins anew.
+        before.forget();
         let mut superseded = self.superseded.lock();
         superseded.retain(|known| known.reference() != before.reference());
         superseded.push_front(before);

@@ -10,7 +10,9 @@ use coppice_core::{DomainEvent, Entity, EntityId, StoredEvent, TenantId};
 use coppice_domain::treasury::names::Name;
 use coppice_domain::treasury::transfer::Status;
 use coppice_domain::treasury::{Account, Amount, Asset, Transfer, account, transfer};
-use coppice_runtime::projection::{DocumentRef, ParkPolicy, Projection, Touched, Undigestible};
+use coppice_runtime::projection::{
+    Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
+};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -311,8 +313,8 @@ impl Projection for LedgerModel {
         Ok(None)
     }
 
-    fn fold(&self, line: Option<Line>, told: Told) -> Result<Option<Line>, Undigestible> {
-        let mut line = line.unwrap_or_default();
+    fn fold(&self, line: Before<Line>, told: Told) -> Result<Option<Line>, Undigestible> {
+        let mut line = line.read()?.unwrap_or_default();
         line.note(told);
         Ok(Some(line))
     }

@@ -2,7 +2,7 @@
 //!
 //! | Name | Criticality | Fails where |
 //! |---|---|---|
-//! | `store_read` | critical | the journal's end can't be read |
+//! | `store_read` | critical | the journal's last event can't be read |
 //! | `store_write` | critical | a row can't be written and removed, or the writer gets no answer |
 //! | `disk` | critical on the embedded store, else optional | there is less room than the store needs |
 //! | `shards` | critical | the node may speak for no shard |
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use coppice_api::health::Criticality;
-use coppice_core::{Epoch, StreamId};
+use coppice_core::{Epoch, Position, StreamId};
 use coppice_persistence::{MessageRef, Store, StoreError, Tried};
 use coppice_policy::Reloading;
 use coppice_runtime::supervisors::{ChildSnapshot, ChildState, SupervisorHandle};
@@ -119,8 +119,13 @@ fn failed(error: &StoreError) -> Finding {
     })
 }
 
+/// Reads the journal's last event. Where the journal ends may be known without a look at it.
 async fn read(store: Arc<dyn Store>) -> Finding {
-    match store.last_position().await {
+    let read = async {
+        let end = store.last_position().await?;
+        store.read_journal(Position(end.0.saturating_sub(1)), 1).await
+    };
+    match read.await {
         Ok(_) => Finding::Up,
         Err(error) => failed(&error),
     }

@@ -33,7 +33,18 @@ fn questions() -> Vec<Question> {
 fn a_bundle_that_was_asked_before_decides_like_one_that_was_not() {
     let names_two = "@id(\"barred\")\n@reason(\"barred\")\n\
         forbid (principal == Workflow::\"w2\", action == Action::\"call_plugin\", resource);";
-    for policies in ["", names_two] {
+    let forbids = |when: &str| {
+        format!(
+            "@id(\"barred\") forbid (principal is Workflow, action, resource) when {{ {when} }};"
+        )
+    };
+    let others = [
+        forbids("principal in [Workflow::\"w2\"]"),
+        forbids("[Workflow::\"w3\", Workflow::\"w2\"].contains(principal)"),
+        forbids("{ barred: Workflow::\"w2\" }.barred == principal"),
+        forbids("if principal != Workflow::\"w2\" then false else true"),
+    ];
+    for policies in ["", names_two].into_iter().chain(others.iter().map(String::as_str)) {
         let asked_before = of(policies);
         for _ in 0..2 {
             for question in questions() {
