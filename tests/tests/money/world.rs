@@ -91,7 +91,7 @@ impl World {
             .kind::<Account>()
             .kind::<Transfer>()
             .kind::<Intent>()
-            .projection(Arc::new(LedgerModel))
+            .projection(LedgerModel)
             .effects(pool)
             .door(&door)
             .start()

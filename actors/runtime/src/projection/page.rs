@@ -41,13 +41,16 @@ pub(crate) fn place_of(event: &FollowedEvent) -> (Position, StreamId) {
     }
 }
 
+/// A document's place in the page, and what an event says to it.
+type Read<S> = Result<Option<(usize, S)>, Undigestible>;
+
 /// The page of a projection.
 struct ReadPage<'a, P: Projection> {
     projection: &'a P,
     events: &'a [FollowedEvent],
     documents: Vec<DocumentRef>,
-    /// For each event its document's place and what it says there.
-    read: Vec<Result<Option<(usize, P::Said)>, Undigestible>>,
+    /// For each event.
+    read: Vec<Read<P::Said>>,
 }
 
 /// Reads each event once.
