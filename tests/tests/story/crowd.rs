@@ -288,8 +288,9 @@ async fn many_through_kills(database: Option<String>) {
     let seed = seed();
     let mut random = Random::seeded(seed);
     let (count, since) = (workflows(), Instant::now());
-    // The day has room for three workflows in four.
-    let cap = (count * COSTS * 3 / 4).to_string();
+    // The day has room for one workflow in three.
+    // Reached also where a busy machine lets many a plugin's call time out, and work ends unpaid.
+    let cap = (count * COSTS / 3).to_string();
     let variables = vec![
         ("COPPICE_TREASURY__GLOBAL_DAILY_CAP_CENTS", cap),
         ("COPPICE_TREASURY__AUTHORIZE_TIMEOUT_MS", "10000".to_owned()),
