@@ -21,7 +21,7 @@ fn last_of_each(changes: &[DocumentChange]) -> (Vec<&DocumentChange>, Vec<&Docum
     counting.map(|(_, change)| change).partition(|change| change.body.is_some())
 }
 
-/// Text without a NUL always serializes.
+/// Text always serializes.
 fn json(rows: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string(rows).map_err(|error| Error::Encode(error.into()))
 }
