@@ -27,6 +27,17 @@ use crate::projection::{AnyProjection, Folded, ParkPolicy, place_of};
 /// no bell here.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How far a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// There was nothing new.
+    Nowhere,
+    /// One page, behind which the journal goes on.
+    APage,
+    /// As far as the journal went when the page was read.
+    ToTheEnd,
+}
+
 /// A projection and its place in the journal.
 pub struct Subscription {
     store: Arc<dyn Store>,
@@ -86,21 +97,25 @@ impl Subscription {
         while !stopping.is_raised() {
             self.commits.mark_unchanged();
             let wait = match self.step().await {
-                Ok(true) => continue,
-                Ok(false) => LOOK_EVERY,
+                Ok(Stepped::APage) => continue,
+                Ok(Stepped::ToTheEnd) => None,
+                Ok(Stepped::Nowhere) => Some(LOOK_EVERY),
                 Err(error) => {
                     warn!(subscription = self.projection.name(), %error, "subscription waits");
-                    self.retry_max
+                    Some(self.retry_max)
                 }
             };
-            tokio::select! {
-                biased;
-                () = stopping.raised() => return,
-                () = self.horizon.wanted() => continue,
-                _ = self.commits.changed() => {}
-                () = tokio::time::sleep(wait) => {}
+            if let Some(wait) = wait {
+                tokio::select! {
+                    biased;
+                    () = stopping.raised() => return,
+                    () = self.horizon.wanted() => continue,
+                    _ = self.commits.changed() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
             // More commits follow soon: one step for all of them, unless somebody waits for this.
+            self.at = None;
             tokio::select! {
                 biased;
                 () = stopping.raised() => return,
@@ -110,11 +125,11 @@ impl Subscription {
         }
     }
 
-    /// Digests one page; false where there was nothing new.
+    /// Digests one page.
     ///
     /// # Errors
     /// The store's; nothing was written.
-    pub async fn step(&mut self) -> Result<bool, StoreError> {
+    pub async fn step(&mut self) -> Result<Stepped, StoreError> {
         let name = self.projection.name();
         // Taken, so that it is read again unless this step says where it stands.
         let from = match self.at.take() {
@@ -132,7 +147,7 @@ impl Subscription {
         };
         let piece = self.store.follow(&read).await?;
         if piece.place == from {
-            return Ok(false);
+            return Ok(Stepped::Nowhere);
         }
         let step = self.digest(from, piece.place, &piece.events).await?;
         // Where another reader of the same name was faster, its step stands and ours is dropped.
@@ -140,7 +155,7 @@ impl Subscription {
             self.horizon.move_to(step.to);
             self.at = Some(step.to);
         }
-        Ok(true)
+        Ok(if piece.place < piece.end { Stepped::APage } else { Stepped::ToTheEnd })
     }
 
     async fn digest(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use coppice_domain::example::Counter;
 use coppice_persistence::{SqlStore, SqliteOptions, Store};
 use coppice_runtime::projection::ParkPolicy;
+use coppice_runtime::subscription::Stepped;
 use coppice_runtime::task::spawn;
 use coppice_runtime::{Node, NodeBuilder, RuntimeOptions, SystemClock};
 use coppice_testkit::{Action, Faults, MemoryStore, Point, Random, Times, read_whole_journal};
@@ -163,9 +164,45 @@ async fn a_node_that_starts_catches_up_with_what_others_wrote() {
     assert_tallies(store.as_ref(), expected).await;
 }
 
+/// However slow the store is: where a step finds events that came during the one before, it waits
+/// for more all the same.
+#[tokio::test(start_paused = true)]
+async fn steady_commits_are_digested_twenty_times_a_second() {
+    let memory = MemoryStore::default();
+    let store: Arc<dyn Store> = Arc::new(memory.clone());
+    let (node, caller) = projecting(&store).await;
+    let slow = Action::Delay(Duration::from_millis(3));
+    memory.faults().arm(Point::BeforeAdvance, slow, Times::Always);
+    let steps = || memory.faults().calls(Point::BeforeAdvance);
+    for _ in 0..1_000 {
+        caller.add("a", 1, None).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // A step each 53 ms.
+    assert!((15..=20).contains(&steps()), "{} steps in a second", steps());
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(tally(store.as_ref(), "a").await, Some((1_000, 1_000)));
+    node.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_full_is_followed_by_the_next_at_once() {
+    let memory = MemoryStore::default();
+    let store: Arc<dyn Store> = Arc::new(memory.clone());
+    let (_node, caller) = node(&store).await;
+    fill(&caller, &mut Random::seeded(5), 25).await;
+    let mut steps = Vec::new();
+    let mut subscription = subscription(store, ParkPolicy::GoOn, 10);
+    for _ in 0..4 {
+        steps.push(subscription.step().await.unwrap());
+    }
+    let (page, end) = (Stepped::APage, Stepped::ToTheEnd);
+    assert_eq!(steps, [page, page, end, Stepped::Nowhere]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_empty_journal_has_nothing_to_digest() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut empty = subscription(store, ParkPolicy::GoOn, 10);
-    assert!(!empty.step().await.unwrap());
+    assert_eq!(empty.step().await.unwrap(), Stepped::Nowhere);
 }

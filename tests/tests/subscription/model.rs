@@ -7,7 +7,7 @@ use coppice_persistence::{ReadModels, Store};
 use coppice_runtime::projection::{
     AnyProjection, Before, DocumentRef, ParkPolicy, Projection, Touched, Undigestible,
 };
-use coppice_runtime::subscription::Subscription;
+use coppice_runtime::subscription::{Stepped, Subscription};
 use coppice_runtime::{RuntimeOptions, SystemClock};
 use coppice_tests::node::tenant;
 use serde::{Deserialize, Serialize};
@@ -115,8 +115,8 @@ pub(crate) fn subscription(store: Arc<dyn Store>, policy: ParkPolicy, page: usiz
 pub(crate) async fn catch_up(store: &Arc<dyn Store>, policy: ParkPolicy, page: usize) {
     for _ in 0..10_000 {
         match subscription(Arc::clone(store), policy, page).step().await {
-            Ok(false) => return,
-            Ok(true) | Err(coppice_persistence::StoreError::Unavailable { .. }) => {}
+            Ok(Stepped::Nowhere) => return,
+            Ok(_) | Err(coppice_persistence::StoreError::Unavailable { .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
