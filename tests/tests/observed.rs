@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use coppice_persistence::SqlStore;
 use coppice_server::metrics::{Kind, METRICS};
 use coppice_testkit::proxy::Proxy;
 use coppice_testkit::sandbox::SandboxBuilder;
@@ -12,6 +13,8 @@ use coppice_tests::node::PATIENCE;
 use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use tokio::time::Instant;
 
 fn quick(builder: SandboxBuilder) -> SandboxBuilder {
@@ -86,6 +89,24 @@ async fn a_node_that_is_told_to_stop_is_not_ready_before_it_closes() {
     let client = Client::new(sandbox.url(), sandbox.key());
     assert_eq!(client.add("x", 1, None).await.unwrap().value(), Some(1), "it serves until then");
     assert!(sandbox.ended().await.unwrap().success());
+}
+
+/// What ends the journal is known in memory; that it can be read is another matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_can_write_and_not_read_is_down() {
+    let sandbox = quick(Sandbox::builder(binary())).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    assert_eq!(client.add("x", 1, None).await.unwrap().value(), Some(1));
+    let health = until(&sandbox, "/health", StatusCode::OK).await;
+    assert_eq!(dependency(&health, "store_read")["status"], "up", "{health}");
+    let journal = SqliteConnectOptions::new().filename(sandbox.data().join(SqlStore::JOURNAL_FILE));
+    let mut connection = SqliteConnection::connect_with(&journal).await.unwrap();
+    let last = "UPDATE events SET hash = x'00' WHERE position = (SELECT MAX(position) FROM events)";
+    let damaged = sqlx::query(last).execute(&mut connection).await.unwrap();
+    assert_eq!(damaged.rows_affected(), 1);
+    let health = until(&sandbox, "/health", StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(dependency(&health, "store_read")["status"], "down", "{health}");
+    assert_eq!(dependency(&health, "store_write")["status"], "up", "{health}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
