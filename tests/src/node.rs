@@ -87,6 +87,7 @@ pub fn add(counter: &str, n: i64, key: Option<&str>) -> Request {
         trace: None,
         sender: None,
         expected: None,
+        begins: false,
         deadline: Instant::now() + PATIENCE,
     }
 }

@@ -45,6 +45,7 @@ pub fn command(entity: &str, name: &str, body: &str, key: Option<&str>) -> Reque
         trace: None,
         sender: None,
         expected: None,
+        begins: false,
         deadline: Instant::now() + PATIENCE,
     }
 }

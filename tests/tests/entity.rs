@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "entity/begun.rs"]
+mod begun;
 #[path = "entity/crashes.rs"]
 mod crashes;
 #[path = "entity/deleted.rs"]

@@ -34,6 +34,11 @@ pub struct Request {
     pub sender: Option<StreamId>,
     /// Where the entity's stream must end for the command to be decided; anywhere if unset.
     pub expected: Option<Sequence>,
+    /// Whether the entity's id was drawn at random for this command, so that nobody else can know it
+    /// and nothing of it is stored: it isn't looked for, a read for each entity that begins. Should
+    /// there be one after all, the store refuses the events and the command is decided on what it
+    /// has; only a refusal that writes nothing would be that of an entity without events.
+    pub begins: bool,
     /// After this the command is no longer started.
     pub deadline: Instant,
 }

@@ -180,6 +180,7 @@ fn chain(append: &mut Option<StreamAppend>, ticket: &Ticket, writing: crate::tic
                 commands: writing.command.into_iter().collect(),
                 wake_at: writing.wake_at,
                 owes: writing.owes,
+                waits_as_before: writing.waits_as_before,
             });
         }
         Some(append) => {
@@ -192,6 +193,7 @@ fn chain(append: &mut Option<StreamAppend>, ticket: &Ticket, writing: crate::tic
             append.commands.extend(writing.command);
             append.wake_at = writing.wake_at;
             append.owes = writing.owes;
+            append.waits_as_before &= writing.waits_as_before;
         }
     }
 }

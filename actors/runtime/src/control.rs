@@ -118,6 +118,7 @@ impl Control {
             trace: None,
             sender: None,
             expected: None,
+            begins: false,
             deadline: word.deadline,
         };
         let answer = self.registry.ask_trusted(CONTROL_KIND, request).await?;

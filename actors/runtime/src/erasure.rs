@@ -123,6 +123,7 @@ impl Eraser {
             trace: None,
             sender: None,
             expected: None,
+            begins: false,
             deadline,
         };
         self.registry.ask_trusted(RECORDS, request).await.map(drop)

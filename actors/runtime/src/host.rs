@@ -205,16 +205,20 @@ impl<K: Entity> Host<K> {
             services.gate.read(services.lease.as_ref()).await?;
         }
         self.slot.personal.clear();
-        let mut recovered = recovery::recover_in::<K>(
-            services.store.as_ref(),
-            &self.slot.key,
-            &services.scope(&self.slot.key),
-            services.options.read_page,
-        )
-        .await
-        .inspect_err(|failure| {
-            error!(key = %self.slot.key, error = %failure, "entity can't be recovered");
-        })?;
+        let mut recovered = if self.slot.begins() {
+            recovery::unbegun::<K>(&self.slot.key)
+        } else {
+            recovery::recover_in::<K>(
+                services.store.as_ref(),
+                &self.slot.key,
+                &services.scope(&self.slot.key),
+                services.options.read_page,
+            )
+            .await
+            .inspect_err(|failure| {
+                error!(key = %self.slot.key, error = %failure, "entity can't be recovered");
+            })?
+        };
         self.slot.personal.add(std::mem::take(&mut recovered.subjects));
         let bell = Arc::new(SlotBell(Weak::clone(&Arc::downgrade(&self.slot))));
         let incarnation = Incarnation::new(self.slot.key.clone(), shard, epoch, bell);
@@ -413,11 +417,13 @@ impl<K: Entity> Host<K> {
         };
         let writes = !events.is_empty() || order.keyed.is_some();
         let expected = life.head_before(&events);
+        let waits_as_before = writes && life.waits_as_before();
         let writing = writes.then(|| Writing {
             expected,
             command: order.keyed.map(record),
             wake_at: life.wake_at,
             owes: life.owes,
+            waits_as_before,
             snapshot,
             events,
         });

@@ -43,6 +43,8 @@ pub(crate) struct Life<K: Entity> {
     /// When the first timer is due and whether effects are outstanding, after the last decision.
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) owes: bool,
+    /// The same after the last ticket of this life; `None` before its first.
+    written: Option<(Option<Timestamp>, bool)>,
     /// The next timer as it was last handed on with a decision.
     pub(crate) armed: Option<(Timestamp, TimerId)>,
     /// Link groups of open tickets; some may have ended.
@@ -68,6 +70,7 @@ impl<K: Entity> Life<K> {
             chained: Vec::new(),
             wake_at: None,
             owes: false,
+            written: None,
             armed: None,
             groups: Vec::new(),
             snapshot_at: recovered.snapshot_at,
@@ -171,6 +174,13 @@ impl<K: Entity> Life<K> {
         self.head = head;
         self.recorded_at = now;
         Ok(reply.into())
+    }
+
+    /// Whether what the entity waits for is what the ticket before wrote down. Asked once for each
+    /// ticket that writes.
+    pub(crate) fn waits_as_before(&mut self) -> bool {
+        let waits = (self.wake_at, self.owes);
+        self.written.replace(waits) == Some(waits)
     }
 
     /// Breaks the link groups that wait for a part: this life can decide nothing more until they

@@ -80,6 +80,11 @@ pub(crate) async fn recover_in<K: Entity>(
     }
 }
 
+/// An entity that has no events.
+pub(crate) fn unbegun<K: Entity>(key: &StreamKey) -> Recovered<K::State> {
+    fresh::<K>(StreamHead::genesis(key))
+}
+
 fn fresh<K: Entity>(head: StreamHead) -> Recovered<K::State> {
     Recovered {
         state: K::State::default(),

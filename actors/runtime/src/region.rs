@@ -221,6 +221,7 @@ impl<K: Entity> Region<K> {
             correlation: request.correlation,
             trace: request.trace,
             expected: request.expected,
+            begins: request.begins,
             origin: Origin::Caller {
                 name: request.command,
                 body: request.body,

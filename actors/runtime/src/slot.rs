@@ -50,6 +50,8 @@ pub(crate) struct Order<K: Entity> {
     pub(crate) trace: Option<crate::trace::Trace>,
     /// Where the stream must end for it to be decided.
     pub(crate) expected: Option<Sequence>,
+    /// Whether the entity's id was drawn for it; see [`Request::begins`](crate::Request::begins).
+    pub(crate) begins: bool,
     pub(crate) origin: Origin,
     pub(crate) received: Instant,
     pub(crate) deadline: Instant,
@@ -392,6 +394,14 @@ impl<K: Entity> Slot<K> {
         self.lines.weigh(self.weight.swap(0, Ordering::Relaxed), 0);
         self.services.timers.arm(&self.key, None);
         true
+    }
+
+    /// Whether the store need not be asked for the entity: the first that waits came with its id, and
+    /// nothing has been decided on it yet. What fell comes back behind a life, so that it is asked
+    /// then.
+    pub(crate) fn begins(&self) -> bool {
+        let first = |first: &Delivery<K>| matches!(first, Delivery::Command(order) if order.begins);
+        self.incarnation.lock().is_none() && self.mailbox.first(first) == Some(true)
     }
 
     /// Whether anything waits to be decided.

@@ -176,6 +176,8 @@ pub struct Writing {
     pub wake_at: Option<Timestamp>,
     /// Whether effects are outstanding after it.
     pub owes: bool,
+    /// Whether the decision before it, known to be what the entity's row says, left both the same.
+    pub waits_as_before: bool,
     /// A snapshot of the state after it, kept once it is durable.
     pub snapshot: Option<Snapshot>,
 }

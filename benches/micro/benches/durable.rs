@@ -55,6 +55,7 @@ fn request(tenant: &TenantId, key: usize) -> Request {
         trace: None,
         sender: None,
         expected: None,
+        begins: false,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
     }
 }
@@ -139,6 +140,7 @@ async fn bare(store: Arc<dyn Store>, row: &mut Row, batch: usize, count: usize) 
                     commands: Vec::new(),
                     wake_at: None,
                     owes: false,
+                    waits_as_before: false,
                 };
                 *head = event.head();
                 Unit { appends: vec![append] }

@@ -75,6 +75,7 @@ async fn ask(
         trace: None,
         sender: None,
         expected: None,
+        begins: false,
         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
     };
     registry.ask(kind, request).await

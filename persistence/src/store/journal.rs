@@ -34,6 +34,9 @@ pub struct StreamAppend {
     pub wake_at: Option<Timestamp>,
     /// Whether effects are outstanding, after these events.
     pub owes: bool,
+    /// Whether the row of the entity says the same of both where its stream ends at `expected`. A
+    /// store may then leave them, and what is indexed by them, alone. False where it isn't known.
+    pub waits_as_before: bool,
 }
 
 impl StreamAppend {

@@ -380,9 +380,17 @@ fn beginning(id: &str, epoch: Epoch, bytes: usize) -> Unit {
         key_id: None,
     };
     let events = vec![EventRecord::chain(expected, body)];
-    let (shard, commands, wake_at) = (ShardId(0), Vec::new(), None);
-    let append =
-        StreamAppend { key, shard, epoch, expected, events, commands, wake_at, owes: false };
+    let append = StreamAppend {
+        key,
+        shard: ShardId(0),
+        epoch,
+        expected,
+        events,
+        commands: Vec::new(),
+        wake_at: None,
+        owes: false,
+        waits_as_before: false,
+    };
     Unit { appends: vec![append] }
 }
 

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use coppice_core::{Position, Timestamp};
-use coppice_persistence::{Journal, Snapshots};
+use coppice_persistence::{Journal, Snapshots, Unit, UnitOutcome};
 use coppice_runtime::{Clock, Failure, Outcome, RuntimeOptions};
+use coppice_testkit::{Observer, Point};
 use coppice_tests::node::value;
 use coppice_tests::running::{run, stream_key};
+use parking_lot::Mutex;
 
 use crate::world::{ADA, World, profile};
 
@@ -37,6 +39,41 @@ async fn timers_and_debts_of_a_row_follow_the_state() {
         profile(&caller, "settle", "{}", None).await,
         Err(Failure::Rejected { code: "nothing_owed", .. })
     ));
+}
+
+/// Of each append, whether it says that nothing changes in what the entity waits for. That it is
+/// true is checked by the store in memory.
+#[derive(Debug, Default)]
+struct Waits(Mutex<Vec<bool>>);
+
+impl Observer for Waits {
+    fn called(&self, _point: Point, _during: &'static str) {}
+
+    fn appended(&self, units: &[Unit], _outcomes: &[UnitOutcome]) {
+        let appends = units.iter().flat_map(|unit| &unit.appends);
+        self.0.lock().extend(appends.map(|append| append.waits_as_before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_append_says_whether_what_its_entity_waits_for_changes() {
+    let world = World::default();
+    let (node, caller) = world.start().await;
+    let waits = Arc::new(Waits::default());
+    world.store.faults().observe(waits.clone());
+    let told = || std::mem::take(&mut *waits.0.lock());
+    profile(&caller, "name", ADA, None).await.unwrap();
+    profile(&caller, "touch", "{}", Some("k")).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    profile(&caller, "name", ADA, None).await.unwrap();
+    profile(&caller, "settle", "{}", None).await.unwrap();
+    profile(&caller, "touch", "{}", Some("l")).await.unwrap();
+    // The first of a life can't know; the third moves a timer, the fourth ends it.
+    assert_eq!(told(), [false, true, false, false, true]);
+    let (_node, caller) = world.restart(node).await;
+    profile(&caller, "touch", "{}", Some("m")).await.unwrap();
+    profile(&caller, "touch", "{}", Some("n")).await.unwrap();
+    assert_eq!(told(), [false, true]);
 }
 
 #[tokio::test(start_paused = true)]

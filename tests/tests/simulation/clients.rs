@@ -80,6 +80,7 @@ impl Command {
             trace: None,
             sender: None,
             expected: None,
+            begins: false,
             deadline,
         }
     }

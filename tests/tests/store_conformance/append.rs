@@ -70,7 +70,13 @@ pub(crate) async fn an_entity_row_stands_where_its_stream_ends(store: Arc<dyn St
     let first = pen.begin(&key).events(2).wakes(Some(at(-5))).owes(true);
     let second = pen.at(&key, first.head()).events(1).wakes(Some(at(i64::MAX)));
     let third = pen.at(&key, second.head()).events(1);
-    for draft in [first, second, third] {
+    let fourth = pen.at(&key, third.head()).events(1).wakes(Some(at(7))).owes(true);
+    let fifth = pen.at(&key, fourth.head()).events(1).wakes(Some(at(7))).owes(true);
+    let fifth = fifth.waits_as_before();
+    let sixth = pen.at(&key, fifth.head()).command(1).wakes(Some(at(7))).owes(true);
+    let sixth = sixth.waits_as_before();
+    let last = pen.at(&key, sixth.head()).events(1);
+    for draft in [first, second, third, fourth, fifth, sixth, last] {
         commit(&*store, &[draft.clone().unit()]).await;
         let row = store.entity(&key).await.unwrap();
         let expected = EntityRow {

@@ -100,6 +100,7 @@ impl Pen {
             commands: Vec::new(),
             wake_at: None,
             owes: false,
+            waits_as_before: false,
         };
         Draft { append }
     }
@@ -152,6 +153,11 @@ impl Draft {
 
     pub(crate) fn owes(mut self, owes: bool) -> Self {
         self.append.owes = owes;
+        self
+    }
+
+    pub(crate) fn waits_as_before(mut self) -> Self {
+        self.append.waits_as_before = true;
         self
     }
 

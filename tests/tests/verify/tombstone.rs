@@ -39,6 +39,7 @@ async fn append_behind_the_end(store: &SqlStore, counter: &str) {
         commands: Vec::new(),
         wake_at: None,
         owes: false,
+        waits_as_before: false,
         key,
     };
     let outcomes = store.append(&[Unit { appends: vec![append] }]).await.unwrap();

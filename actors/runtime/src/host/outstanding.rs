@@ -202,6 +202,7 @@ fn order_of<K: Entity>(
         correlation: CorrelationId(id.0),
         trace,
         expected: None,
+        begins: false,
         origin: Origin::System(message),
         received,
         deadline,

@@ -79,6 +79,7 @@ impl EntityCommands {
             trace: Some(call.trace),
             sender: Some(call.entity.stream()),
             expected: None,
+            begins: false,
             deadline: Instant::now() + self.patience,
         };
         match registry.ask(command.kind, request).await {

@@ -97,6 +97,7 @@ impl DeadLetterOffice {
                     trace: None,
                     sender: None,
                     expected: None,
+                    begins: false,
                     deadline: Instant::now() + self.courier.patience,
                 };
                 let asked =

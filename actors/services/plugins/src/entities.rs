@@ -71,6 +71,7 @@ impl Entities {
             trace: None,
             sender: None,
             expected: None,
+            begins: false,
             deadline: told.deadline,
         };
         self.registry()?.ask_trusted(told.kind, request).await

@@ -77,6 +77,7 @@ impl Entities {
             trace: call.trace.clone(),
             sender: None,
             expected: None,
+            begins: false,
             deadline: until,
         })
     }

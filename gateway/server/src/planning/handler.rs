@@ -123,6 +123,7 @@ async fn submit(
         trace: Some(call.trace.clone()),
         sender: Some(call.entity.stream()),
         expected: None,
+        begins: false,
         deadline,
     };
     match registry.ask_trusted("workflow", request).await {

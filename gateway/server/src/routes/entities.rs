@@ -174,6 +174,7 @@ async fn ask(
         trace: Some(exchange.trace().clone()),
         sender: None,
         expected,
+        begins: false,
         deadline,
     };
     let answer = state.registry.ask(kind, request).await;
@@ -259,6 +260,7 @@ async fn end(
         trace: Some(exchange.trace().clone()),
         sender: None,
         expected: expected_sequence(&parts.headers)?,
+        begins: false,
         deadline,
     };
     let answer = state.registry.delete(kind, request).await?;

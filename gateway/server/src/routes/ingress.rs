@@ -194,6 +194,7 @@ async fn record(
         trace: Some(exchange.trace().clone()),
         sender: None,
         expected: None,
+        begins: false,
         deadline,
     };
     let answer = state.app.registry.ask_trusted(Delivery::KIND, request).await?;

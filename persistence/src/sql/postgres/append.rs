@@ -119,6 +119,7 @@ mod tests {
             commands: Vec::new(),
             wake_at: None,
             owes: false,
+            waits_as_before: false,
         };
         Unit { appends: vec![append; appends] }
     }

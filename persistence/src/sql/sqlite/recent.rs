@@ -179,6 +179,7 @@ mod tests {
             commands: Vec::new(),
             wake_at: None,
             owes: false,
+            waits_as_before: false,
         }
     }
 

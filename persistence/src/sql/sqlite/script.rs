@@ -6,7 +6,11 @@
 //! `json('refused')` raises an error, the script stops there, and the caller rolls back.
 //!
 //! Numbers of rows are part of a script's text. Texts are kept by their shape, and the
-//! connection's statement cache keeps what they compile to.
+//! connection's statement cache keeps what they compile to. So that there are few shapes, a
+//! statement has room for one of [`ROOMS`] rows, and what it isn't given is `NULL` and left out.
+//!
+//! Whatever fails, the whole script does. `OR ROLLBACK` says so to SQLite, which else keeps a copy
+//! of every page that a statement of many rows changes, to undo that statement alone.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -22,16 +26,22 @@ use crate::store::{CommandRecord, StreamAppend};
 /// saves nothing and only makes more shapes.
 pub(super) const ROWS_MAX: usize = 64;
 
+/// For how many rows a statement may have room: a third of it is empty at the most.
+const ROOMS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, ROWS_MAX];
+
 /// The most script texts kept; past it they are made again each time.
 const TEXTS_MAX: usize = 4_096;
 
-/// One statement of a script: what it does and for how many rows.
+/// One statement of a script: what it does and for how many rows it has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Begin,
     /// Moves the rows of existing entities whose head and epoch are as expected, and fails unless
-    /// all of them are.
+    /// all of them are. What they wait for stays, and with it the indexes of that: SQLite would
+    /// write them anew though nothing changes.
     MoveEntities(usize),
+    /// The same, with what they wait for.
+    MoveWaiting(usize),
     /// Adds the rows of new entities, and fails unless the epoch of each is as expected.
     AddEntities(usize),
     /// For records without events on streams without events: fails unless the epoch of each is as
@@ -82,7 +92,10 @@ impl Scripts {
             appends.iter().copied().partition(|append| append.expected.sequence.0 == 0);
         let (unbegun, new): (Vec<&StreamAppend>, Vec<&StreamAppend>) =
             fresh.into_iter().partition(|append| append.events.is_empty());
-        bind_moves(&mut steps, &mut arguments, &existing).map_err(Error::Encode)?;
+        let (moving, waiting): (Vec<&StreamAppend>, Vec<&StreamAppend>) =
+            existing.into_iter().partition(|append| append.waits_as_before);
+        bind_moves(&mut steps, &mut arguments, &moving).map_err(Error::Encode)?;
+        bind_waiting(&mut steps, &mut arguments, &waiting).map_err(Error::Encode)?;
         bind_adds(&mut steps, &mut arguments, &new).map_err(Error::Encode)?;
         bind_unbegun(&mut steps, &mut arguments, &unbegun).map_err(Error::Encode)?;
         if let Some(header) = header {
@@ -115,6 +128,16 @@ impl Scripts {
 
 type Bound = Result<(), sqlx::error::BoxDynError>;
 
+/// The least room for so many rows.
+fn room(rows: usize) -> usize {
+    ROOMS.into_iter().find(|room| *room >= rows).unwrap_or(ROWS_MAX)
+}
+
+/// Leaves the rest of a statement's room empty.
+fn bind_nothing(to: &mut SqliteArguments, columns: usize, rows: usize) -> Bound {
+    (rows..room(rows)).try_for_each(|_| (0..columns).try_for_each(|_| to.add(None::<i64>)))
+}
+
 fn rows(text: &mut String, columns: usize, count: usize) {
     let row = format!("({})", vec!["?"; columns].join(","));
     for index in 0..count {
@@ -127,30 +150,48 @@ fn rows(text: &mut String, columns: usize, count: usize) {
 /// planner from evaluating the guard ahead of time.
 const GUARD: &str = "SELECT json(CASE WHEN changes() = ? THEN '1' ELSE 'refused' END);";
 
+/// Which rows move.
+const MOVED: &str = ") AS v WHERE entities.stream = v.column1 AND entities.sequence = v.column2 \
+     AND entities.hash = v.column7 \
+     AND (SELECT epoch FROM shards WHERE shard = v.column5) = v.column6;";
+
+// How many values a row of each statement has.
+const MOVE_VALUES: usize = 7;
+const WAITING_VALUES: usize = 9;
+const ADD_VALUES: usize = 10;
+const UNBEGUN_VALUES: usize = 3;
+const EVENT_VALUES: usize = 14;
+const COMMAND_VALUES: usize = 7;
+
 fn write_step(text: &mut String, step: Step) {
     match step {
         Step::Begin => text.push_str("BEGIN IMMEDIATE;"),
         Step::MoveEntities(count) => {
             text.push_str(
-                "UPDATE entities SET sequence = v.column3, hash = v.column4, epoch = v.column6, \
-                 wake_at = v.column7, owes = v.column8 FROM (VALUES ",
+                "UPDATE OR ROLLBACK entities SET sequence = v.column3, hash = v.column4, \
+                 epoch = v.column6 FROM (VALUES ",
             );
-            rows(text, 9, count);
+            rows(text, MOVE_VALUES, count);
+            text.push_str(MOVED);
+            text.push_str(GUARD);
+        }
+        Step::MoveWaiting(count) => {
             text.push_str(
-                ") AS v WHERE entities.stream = v.column1 AND entities.sequence = v.column2 \
-                 AND entities.hash = v.column9 \
-                 AND (SELECT epoch FROM shards WHERE shard = v.column5) = v.column6;",
+                "UPDATE OR ROLLBACK entities SET sequence = v.column3, hash = v.column4, \
+                 epoch = v.column6, wake_at = v.column8, owes = v.column9 FROM (VALUES ",
             );
+            rows(text, WAITING_VALUES, count);
+            text.push_str(MOVED);
             text.push_str(GUARD);
         }
         Step::AddEntities(count) => {
             text.push_str(
-                "INSERT INTO entities \
+                "INSERT OR ROLLBACK INTO entities \
                  (stream, tenant, kind, id, sequence, hash, epoch, wake_at, owes) \
                  SELECT column1, column2, column3, column4, column5, column6, column8, column9, \
                  column10 FROM (VALUES ",
             );
-            rows(text, 10, count);
+            rows(text, ADD_VALUES, count);
             text.push_str(
                 ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column7) = v.column8;",
             );
@@ -158,7 +199,7 @@ fn write_step(text: &mut String, step: Step) {
         }
         Step::CheckUnbegun(count) => {
             text.push_str("SELECT json(CASE WHEN (SELECT COUNT(*) FROM (VALUES ");
-            rows(text, 3, count);
+            rows(text, UNBEGUN_VALUES, count);
             text.push_str(
                 ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column1) = v.column2 \
                  AND NOT EXISTS (SELECT 1 FROM entities WHERE stream = v.column3)) = ? \
@@ -167,20 +208,21 @@ fn write_step(text: &mut String, step: Step) {
         }
         Step::AddEvents(count) => {
             text.push_str(
-                "INSERT INTO events (position, stream, sequence, event_type, payload, \
+                "INSERT OR ROLLBACK INTO events (position, stream, sequence, event_type, payload, \
                  recorded_at, causation, correlation, workflow, policy_bundle, subject, key_id, \
-                 previous_hash, hash) VALUES ",
+                 previous_hash, hash) SELECT * FROM (VALUES ",
             );
-            rows(text, 14, count);
-            text.push(';');
+            rows(text, EVENT_VALUES, count);
+            text.push_str(") WHERE column1 IS NOT NULL;");
         }
         Step::AddCommands(count) => {
             text.push_str(
-                "INSERT INTO commands \
-                 (stream, command_id, body_hash, sequence, reply, recorded_at, sender) VALUES ",
+                "INSERT OR ROLLBACK INTO commands \
+                 (stream, command_id, body_hash, sequence, reply, recorded_at, sender) \
+                 SELECT * FROM (VALUES ",
             );
-            rows(text, 7, count);
-            text.push(';');
+            rows(text, COMMAND_VALUES, count);
+            text.push_str(") WHERE column1 IS NOT NULL;");
         }
         Step::AddBatch => {
             let _infallible = write!(
@@ -207,27 +249,48 @@ const fn epoch(epoch: Epoch) -> i64 {
 
 fn bind_moves(steps: &mut Vec<Step>, to: &mut SqliteArguments, appends: &[&StreamAppend]) -> Bound {
     for chunk in appends.chunks(ROWS_MAX) {
-        steps.push(Step::MoveEntities(chunk.len()));
+        steps.push(Step::MoveEntities(room(chunk.len())));
         for append in chunk {
-            let head = resulting(append);
-            to.add(stream_bytes(append))?;
-            to.add(append.expected.sequence.to_i64())?;
-            to.add(head.sequence.to_i64())?;
-            to.add(head.hash.0.to_vec())?;
-            to.add(i64::from(append.shard.0))?;
-            to.add(epoch(append.epoch))?;
-            to.add(append.wake_at.map(coppice_core::Timestamp::as_micros))?;
-            to.add(append.owes)?;
-            to.add(append.expected.hash.0.to_vec())?;
+            bind_move(to, append)?;
         }
+        bind_nothing(to, MOVE_VALUES, chunk.len())?;
         to.add(i64::try_from(chunk.len())?)?;
     }
     Ok(())
 }
 
+fn bind_waiting(
+    steps: &mut Vec<Step>,
+    to: &mut SqliteArguments,
+    appends: &[&StreamAppend],
+) -> Bound {
+    for chunk in appends.chunks(ROWS_MAX) {
+        steps.push(Step::MoveWaiting(room(chunk.len())));
+        for append in chunk {
+            bind_move(to, append)?;
+            to.add(append.wake_at.map(coppice_core::Timestamp::as_micros))?;
+            to.add(append.owes)?;
+        }
+        bind_nothing(to, WAITING_VALUES, chunk.len())?;
+        to.add(i64::try_from(chunk.len())?)?;
+    }
+    Ok(())
+}
+
+fn bind_move(to: &mut SqliteArguments, append: &StreamAppend) -> Bound {
+    let head = resulting(append);
+    to.add(stream_bytes(append))?;
+    to.add(append.expected.sequence.to_i64())?;
+    to.add(head.sequence.to_i64())?;
+    to.add(head.hash.0.to_vec())?;
+    to.add(i64::from(append.shard.0))?;
+    to.add(epoch(append.epoch))?;
+    to.add(append.expected.hash.0.to_vec())
+}
+
 fn bind_adds(steps: &mut Vec<Step>, to: &mut SqliteArguments, appends: &[&StreamAppend]) -> Bound {
     for chunk in appends.chunks(ROWS_MAX) {
-        steps.push(Step::AddEntities(chunk.len()));
+        steps.push(Step::AddEntities(room(chunk.len())));
         for append in chunk {
             let head = resulting(append);
             to.add(stream_bytes(append))?;
@@ -241,6 +304,7 @@ fn bind_adds(steps: &mut Vec<Step>, to: &mut SqliteArguments, appends: &[&Stream
             to.add(append.wake_at.map(coppice_core::Timestamp::as_micros))?;
             to.add(append.owes)?;
         }
+        bind_nothing(to, ADD_VALUES, chunk.len())?;
         to.add(i64::try_from(chunk.len())?)?;
     }
     Ok(())
@@ -252,12 +316,13 @@ fn bind_unbegun(
     appends: &[&StreamAppend],
 ) -> Bound {
     for chunk in appends.chunks(ROWS_MAX) {
-        steps.push(Step::CheckUnbegun(chunk.len()));
+        steps.push(Step::CheckUnbegun(room(chunk.len())));
         for append in chunk {
             to.add(i64::from(append.shard.0))?;
             to.add(epoch(append.epoch))?;
             to.add(stream_bytes(append))?;
         }
+        bind_nothing(to, UNBEGUN_VALUES, chunk.len())?;
         to.add(i64::try_from(chunk.len())?)?;
     }
     Ok(())
@@ -275,7 +340,7 @@ fn bind_events(
         .collect();
     let mut position = header.first;
     for chunk in events.chunks(ROWS_MAX) {
-        steps.push(Step::AddEvents(chunk.len()));
+        steps.push(Step::AddEvents(room(chunk.len())));
         for (append, event) in chunk {
             let body = &event.body;
             to.add(position.to_i64())?;
@@ -294,6 +359,7 @@ fn bind_events(
             to.add(event.hash.0.to_vec())?;
             position = position.next();
         }
+        bind_nothing(to, EVENT_VALUES, chunk.len())?;
     }
     Ok(())
 }
@@ -308,7 +374,7 @@ fn bind_commands(
         .flat_map(|append| append.commands.iter().map(move |command| (*append, command)))
         .collect();
     for chunk in commands.chunks(ROWS_MAX) {
-        steps.push(Step::AddCommands(chunk.len()));
+        steps.push(Step::AddCommands(room(chunk.len())));
         for (append, command) in chunk {
             to.add(stream_bytes(append))?;
             to.add(command.command_id.0.as_bytes().to_vec())?;
@@ -318,6 +384,7 @@ fn bind_commands(
             to.add(command.recorded_at.as_micros())?;
             to.add(command.sender.map(|sender| sender.0.as_bytes().to_vec()))?;
         }
+        bind_nothing(to, COMMAND_VALUES, chunk.len())?;
     }
     Ok(())
 }

@@ -141,6 +141,10 @@ impl Database {
             let key = append.key.clone();
             self.events.push(StoredEvent { position, key, record: record.clone() });
         }
+        if let Some(row) = stream.row.as_ref().filter(|_| append.waits_as_before) {
+            let (said, stands) = ((append.wake_at, append.owes), (row.wake_at, row.owes));
+            assert_eq!(said, stands, "{}: it does not wait as before", append.key);
+        }
         // Records alone make no entity, but they are an append to one that is there.
         if !append.events.is_empty() || stream.row.is_some() {
             stream.row = Some(EntityRow {

@@ -53,6 +53,7 @@ fn unit() -> Unit {
             commands: Vec::new(),
             wake_at: None,
             owes: false,
+            waits_as_before: false,
         }],
     }
 }

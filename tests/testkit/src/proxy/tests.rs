@@ -202,8 +202,17 @@ fn unit(payload: &str) -> Unit {
     let events = vec![EventRecord::chain(expected, body)];
     let (shard, epoch) = (ShardId(0), Epoch(1));
     let commands = Vec::new();
-    let (wake_at, owes) = (None, false);
-    let append = StreamAppend { key, shard, epoch, expected, events, commands, wake_at, owes };
+    let append = StreamAppend {
+        key,
+        shard,
+        epoch,
+        expected,
+        events,
+        commands,
+        wake_at: None,
+        owes: false,
+        waits_as_before: false,
+    };
     Unit { appends: vec![append] }
 }
 

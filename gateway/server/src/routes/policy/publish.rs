@@ -121,6 +121,7 @@ async fn published(
         trace: Some(exchange.trace().clone()),
         sender: None,
         expected: None,
+        begins: false,
         deadline,
     };
     let answer = state.app.registry.ask_trusted(PublishedBundle::KIND, request).await?;

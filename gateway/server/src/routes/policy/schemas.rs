@@ -159,6 +159,7 @@ async fn registered(
         trace: Some(exchange.trace().clone()),
         sender: None,
         expected: None,
+        begins: false,
         deadline: admitted.deadline,
     };
     let answer = state.app.registry.ask_trusted(TaskSchema::KIND, request).await?;

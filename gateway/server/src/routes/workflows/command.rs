@@ -27,6 +27,8 @@ pub(super) struct Command<'a> {
     pub(super) id: EntityId,
     pub(super) command_id: CommandId,
     pub(super) keyed: bool,
+    /// Whether the workflow's id was drawn for this command.
+    pub(super) begins: bool,
     pub(super) exchange: &'a Exchange,
 }
 
@@ -57,6 +59,7 @@ impl Command<'_> {
             trace: Some(self.exchange.trace().clone()),
             sender: None,
             expected: None,
+            begins: self.begins,
             deadline: self.admitted.deadline,
         };
         let answer = working.app.registry.ask_trusted(KIND, request).await?;
@@ -122,7 +125,10 @@ async fn read<'a, T: DeserializeOwned>(
     let body = body::read(body, bytes_max, admitted.deadline).await?;
     body::require_json(&parts.headers, &body)?;
     let arguments = arguments(&body)?;
-    Ok((Command { admitted, id, command_id, keyed: key.is_some(), exchange }, arguments))
+    Ok((
+        Command { admitted, id, command_id, keyed: key.is_some(), begins: false, exchange },
+        arguments,
+    ))
 }
 
 #[derive(Serialize)]

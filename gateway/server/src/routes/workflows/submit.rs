@@ -182,7 +182,8 @@ pub(super) async fn arrived<'a>(
     let body = body::read(body, bytes_max, admitted.deadline).await?;
     body::require_json(&parts.headers, &body)?;
     let id = EntityId::new(&command_id.0.to_string()).map_err(|_| unreadable_path())?;
-    let command = Command { admitted, id, command_id, keyed: key.is_some(), exchange };
+    let keyed = key.is_some();
+    let command = Command { admitted, id, command_id, keyed, begins: !keyed, exchange };
     Ok(Arrived { command, body, patience })
 }
 
