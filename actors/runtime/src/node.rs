@@ -343,7 +343,8 @@ impl Node {
     pub fn dead_letters(&self) -> DeadLetterOffice {
         let store = Arc::clone(&self.services.store);
         let gate = Arc::clone(&self.services.gate);
-        DeadLetterOffice { store, courier: self.courier.clone(), gate }
+        let pools = self.services.pools.clone();
+        DeadLetterOffice { store, courier: self.courier.clone(), gate, pools }
     }
 
     /// The hand on the switches that the node obeys.

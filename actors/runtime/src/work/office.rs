@@ -14,6 +14,7 @@ use crate::answer::{Failure, Request};
 use crate::gate::Gate;
 use crate::work::courier::Courier;
 use crate::work::message::{SystemMessage, effect_key, outcome_key};
+use crate::work::pool::Pools;
 
 /// Why a letter stays where it is.
 #[derive(Debug, Error)]
@@ -30,6 +31,9 @@ pub enum OfficeError {
     /// An entity out of service has no message to replay.
     #[error("an entity is put back into service by discarding its letter")]
     NothingToReplay,
+    /// Whoever owned the entity before wrote the letter late, and its effect is on its way again.
+    #[error("the effect is being sent at present")]
+    UnderWay,
     /// The store can't be read or written.
     #[error("the dead letters can not be reached")]
     Store(#[from] StoreError),
@@ -44,6 +48,7 @@ pub struct DeadLetterOffice {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) courier: Courier,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) pools: Pools,
 }
 
 impl fmt::Debug for DeadLetterOffice {
@@ -131,6 +136,11 @@ impl DeadLetterOffice {
     }
 
     async fn discard_effect(&self, letter: &DeadLetter) -> Result<(), OfficeError> {
+        // What is said to have failed must not be sent afterwards, nor while that is said.
+        if self.pools.have(letter.message) {
+            return Err(OfficeError::UnderWay);
+        }
+        self.courier.quarantine.hold(letter);
         let deadline = Instant::now() + self.courier.patience;
         let registry = &self.courier.registry;
         let (id, stream) = (EffectId(letter.name.clone()), letter.key.stream());

@@ -2,7 +2,7 @@
 //!
 //! **Invariants:** an effect is in a pool once; a pool's memory is bounded, and what finds no place
 //! is found again by a scan of what is owed; nothing is sent unless this node still holds the epoch
-//! that the effect was committed under, and unless nothing stops it.
+//! that the effect was committed under, unless something stops it, and unless it is out of delivery.
 //!
 //! Under a freeze effects wait where they are. Behind a switch of their own kind or tenant they are
 //! put down, so as to hold no others' places, and found by a scan once it is turned back.
@@ -211,6 +211,11 @@ impl Pools {
         self.by_name.values()
     }
 
+    /// Whether an effect is in a pool: it waits for its turn, or is under way.
+    pub(crate) fn have(&self, effect: Uuid) -> bool {
+        self.iter().any(|pool| pool.queue.lock().known.contains(&effect))
+    }
+
     /// Puts an effect into its pool, unless it is there, out of delivery or behind a switch.
     pub fn offer(&self, job: Job) {
         let stream = job.key.stream();
@@ -400,14 +405,18 @@ impl PoolRunner {
                 return called;
             }
             let is_owner = self.lease.epoch(job.shard) == Some(job.epoch);
-            if !is_owner || holding(&self.gate, job).is_some() {
+            let is_out = self.is_out(job);
+            if !is_owner || is_out || holding(&self.gate, job).is_some() {
                 if at_most_once && self.courier.attempts.forgotten(counted).await.is_none() {
                     return Called::Stopped;
                 }
-                if is_owner {
-                    continue;
+                if !is_owner {
+                    return Called::Left;
                 }
-                return Called::Left;
+                if is_out {
+                    return Called::Withdrawn;
+                }
+                continue;
             }
             tries += 1;
             self.pool.counters.calls.fetch_add(1, Ordering::Relaxed);
@@ -439,6 +448,11 @@ impl PoolRunner {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Whether it is out of delivery: a letter of another owner's may have been read meanwhile.
+    fn is_out(&self, job: &Job) -> bool {
+        self.courier.quarantine.holds(job.key.stream(), job.idempotency_key())
     }
 
     /// Without the command's, a trace of its own: the same for every try.

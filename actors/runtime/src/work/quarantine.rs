@@ -241,6 +241,12 @@ impl Quarantine {
         self.0.bell.notify_one();
     }
 
+    /// Puts a letter in force that the store has and this node may not have read: whoever owned the
+    /// entity before may have written it late.
+    pub(crate) fn hold(&self, letter: &DeadLetter) {
+        hold(&mut self.0.held.write(), letter);
+    }
+
     /// Takes a letter back: away from the store, and then its message may be delivered again.
     /// Whoever owns the entity's shard under a later epoch has not read it.
     ///

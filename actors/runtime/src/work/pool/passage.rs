@@ -31,7 +31,7 @@ pub(super) enum Called {
     Left,
     /// The node goes down.
     Stopped,
-    /// Its entity doesn't want it any more.
+    /// Its entity doesn't want it any more, or it is out of delivery.
     Withdrawn,
     /// Too many lives of the node began it and recorded no outcome.
     StartedTooOften(u32),

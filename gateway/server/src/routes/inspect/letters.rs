@@ -99,6 +99,7 @@ fn fault(error: OfficeError) -> Fault {
         OfficeError::NotTaken(failure) => failure.into(),
         stays @ (OfficeError::BodyNotKept
         | OfficeError::TimerStays
+        | OfficeError::UnderWay
         | OfficeError::NothingToReplay) => Fault::new(codes::DEAD_LETTER_STAYS, stays.to_string()),
     }
 }
