@@ -20,7 +20,9 @@ use crate::inspect::{Activity, ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
 use crate::services::Services;
-use crate::slot::{Delivery, Intent, Order, Origin, Slot, SystemDelivery, Wanted, kind_of};
+use crate::slot::{
+    Counted, Delivery, Intent, Order, Origin, Slot, SystemDelivery, Wanted, kind_of,
+};
 use crate::temperature::{Lines, Temperature};
 use crate::work::message::SystemMessage;
 
@@ -32,6 +34,7 @@ pub struct Region<K: Entity> {
     residents: AtomicUsize,
     lines: Arc<Lines<K>>,
     stuck: AtomicUsize,
+    commands_open: Arc<AtomicUsize>,
     services: Arc<Services>,
 }
 
@@ -67,6 +70,7 @@ impl<K: Entity> Region<K> {
             residents,
             lines: Arc::new(Lines::new()),
             stuck: AtomicUsize::new(0),
+            commands_open: Arc::default(),
             services,
         }
     }
@@ -226,6 +230,7 @@ impl<K: Entity> Region<K> {
                 name: request.command,
                 body: request.body,
                 sender: request.sender,
+                _counted: Counted::by(&self.commands_open),
             },
             received: Instant::now(),
             deadline: request.deadline,
@@ -286,9 +291,14 @@ impl<K: Entity> KindPort for Region<K> {
         self.find_stuck();
     }
 
+    fn commands_open(&self) -> usize {
+        self.commands_open.load(Ordering::Relaxed)
+    }
+
     fn census(&self) -> Census {
         Census {
             kind: K::KIND,
+            commands_open: self.commands_open(),
             residents: self.residents.load(Ordering::Relaxed),
             running: self.lines.running.load(Ordering::Relaxed),
             refused_total: self.lines.refused.load(Ordering::Relaxed),

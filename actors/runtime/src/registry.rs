@@ -99,6 +99,12 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Commands of the kind's entities that are not answered yet; those of the system itself not
+    /// counted.
+    fn commands_open(&self) -> usize {
+        0
+    }
+
     /// The kind's entities on this node, in numbers.
     fn census(&self) -> Census {
         Census {
@@ -107,6 +113,7 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
             running: 0,
             refused_total: 0,
             resident_bytes: 0,
+            commands_open: 0,
             hibernated_total: 0,
             passivated_total: 0,
             crashes_total: 0,
@@ -279,6 +286,13 @@ impl Registry {
         deadline: Instant,
     ) -> Result<View, Failure> {
         self.port(kind)?.view(tenant, id, deadline).await
+    }
+
+    /// Commands to entities of every kind that are not answered yet; those of the system itself not
+    /// counted.
+    #[must_use]
+    pub fn commands_open(&self) -> usize {
+        self.kinds.values().map(|port| port.commands_open()).sum()
     }
 
     /// Every kind's entities on this node, in numbers.

@@ -64,9 +64,25 @@ pub(crate) struct Order<K: Entity> {
 /// Where a command comes from.
 pub(crate) enum Origin {
     /// A caller, or an entity by way of an effect; kept as it came, for the dead letters.
-    Caller { name: String, body: Bytes, sender: Option<StreamId> },
+    Caller { name: String, body: Bytes, sender: Option<StreamId>, _counted: Counted },
     /// A timer or the outcome of an effect; where its ticket falls, the command is made anew.
     System(SystemMessage),
+}
+
+/// Counts as one for as long as it is there.
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(crate) fn by(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What the system itself wants of an entity.

@@ -100,6 +100,7 @@ catalogue! {
     FROZEN = "frozen" 503 true "The operators have stopped this";
     INGRESS_FULL = "ingress_full" 503 true "The node holds as many bytes of webhooks as it may";
     NOT_OWNER = "not_owner" 503 true "This node does not own the entity";
+    OVERLOADED = "overloaded" 503 true "The node has as many commands under way as it may";
     PERSONAL_DATA_LOCKED = "personal_data_locked" 503 false "Personal data is locked";
     POLICY_UNAVAILABLE = "policy_unavailable" 503 true "Policy could not decide";
     READ_MODEL_BEHIND = "read_model_behind" 503 true "The read model is behind what was asked for";

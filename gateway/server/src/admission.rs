@@ -1,12 +1,14 @@
 //! Who may come in: every route asks here first.
 //!
-//! **Invariants:** nothing is done for a request before its caller is known, its scope allows it and
-//! its tenant's limit has room; a refusal by the limit costs no look into the store.
+//! **Invariants:** nothing is done for a request before its caller is known, its scope allows it,
+//! its tenant's limit has room and, for one that writes, the node has; a refusal by a limit costs no
+//! look into the store. What operators do is never refused for the load: they may be what ends it.
 
 use std::sync::Arc;
 
 use axum::http::header;
 use axum::http::request::Parts;
+use coppice_api::codes;
 use tokio::time::Instant;
 
 use crate::auth::{AuthError, Principal, Scope};
@@ -30,7 +32,7 @@ impl App {
     /// Lets a request in.
     ///
     /// # Errors
-    /// `auth_invalid`, `scope_missing`, `rate_limited`, `malformed_request`.
+    /// `auth_invalid`, `scope_missing`, `rate_limited`, `overloaded`, `malformed_request`.
     pub async fn admit(
         &self,
         parts: &Parts,
@@ -47,9 +49,14 @@ impl App {
         };
         let principal = principal.inspect_err(|error| http.auth_refused(reason(error)))?;
         exchange.belongs_to(&principal.tenant);
-        let (allowance, taken) = self.rates.take(&principal.tenant, Class::of(scope));
+        let class = Class::of(scope);
+        let (allowance, taken) = self.rates.take(&principal.tenant, class);
         exchange.allow(allowance);
         taken.inspect_err(|_| http.rate_refused(scope))?;
+        if class == Class::Write && self.registry.commands_open() >= self.limits.commands_open_max {
+            let detail = "the node has as many commands under way as it may";
+            return Err(Fault::new(codes::OVERLOADED, detail));
+        }
         Ok(Admitted { principal, deadline })
     }
 }

@@ -90,6 +90,8 @@ pub struct RequestLimits {
     pub body_bytes_max: usize,
     /// The largest body of a task or workflow, which brings its input or plan along.
     pub workflow_bytes_max: usize,
+    /// Commands under way at which no more are taken in from outside.
+    pub commands_open_max: usize,
     /// How long the client waits at most.
     pub timeout: Duration,
 }
@@ -99,6 +101,7 @@ impl From<&ServerConfig> for RequestLimits {
         Self {
             body_bytes_max: config.body_bytes_max,
             workflow_bytes_max: config.workflow_bytes_max,
+            commands_open_max: config.commands_open_max,
             timeout: Duration::from_millis(config.request_timeout_ms),
         }
     }

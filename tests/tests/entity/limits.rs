@@ -7,7 +7,7 @@ use coppice_runtime::task::spawn;
 use coppice_runtime::{Failure, Outcome, RuntimeOptions};
 use coppice_testkit::{Action, Point, Times};
 use coppice_tests::node::{add, value};
-use coppice_tests::running::eventually;
+use coppice_tests::running::{command, eventually};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -48,6 +48,34 @@ async fn a_full_mailbox_refuses_and_the_rest_is_answered() {
         }
     }
     assert_eq!(value(&caller.read("x").await.unwrap().state), 5);
+}
+
+/// Whoever has gone away leaves a command behind that is carried out all the same.
+#[tokio::test(start_paused = true)]
+async fn commands_are_counted_until_they_are_answered_and_not_as_long_as_somebody_waits() {
+    let world = World::default();
+    let (_node, caller) = world.start().await;
+    let open = || caller.0.commands_open();
+    let hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
+    let asked: Vec<_> = ["x", "y", "x"]
+        .map(|counter| {
+            let caller = caller.clone();
+            spawn(async move { caller.add(counter, 1, None).await })
+        })
+        .into_iter()
+        .collect();
+    hold.reached(1).await;
+    assert_eq!(open(), 3);
+    asked[2].abort();
+    tokio::task::yield_now().await;
+    assert_eq!(open(), 3);
+    // One that is refused at the door was never under way.
+    assert!(caller.0.ask("counter", command("z", "add", "{}", None)).await.is_err());
+    assert_eq!(open(), 3);
+    hold.release();
+    eventually("nothing is open", || open() == 0).await;
+    assert_eq!(value(&caller.read("x").await.unwrap().state), 2);
+    assert_eq!(open(), 0);
 }
 
 #[tokio::test(start_paused = true)]

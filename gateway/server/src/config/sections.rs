@@ -83,6 +83,8 @@ pub struct ServerConfig {
     pub header_bytes_max: usize,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Commands under way at which no more are taken in from outside.
+    pub commands_open_max: usize,
     /// How long a client waits for an answer at most.
     pub request_timeout_ms: u64,
     /// A connection is closed after nothing was written to it for this long.

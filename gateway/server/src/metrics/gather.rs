@@ -149,6 +149,7 @@ fn kinds(samples: &mut Samples, inspector: &Inspector) {
         let hibernated = census.residents.saturating_sub(census.running);
         gauge(samples, t::RESIDENTS, &[kind, "running"], count(census.running));
         gauge(samples, t::RESIDENTS, &[kind, "hibernated"], count(hibernated));
+        gauge(samples, t::COMMANDS_OPEN, &[kind], count(census.commands_open));
         let bytes = u64::try_from(census.resident_bytes).unwrap_or(u64::MAX);
         gauge(samples, t::RESIDENT_BYTES, &[kind], number(bytes));
         counter(samples, t::HIBERNATED, &[kind], census.hibernated_total);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coppice_api::{Code, Problem, problem};
+use coppice_api::{Code, Problem, codes, problem};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::faults::ADMISSION;
 use super::parameters::{ADMITTED, ALWAYS};
 use super::{Operation, Parameter, Place};
+use crate::rates::Class;
 
 const CREDENTIALS: &str = "An API key, `sk_live_` or `sk_test_` and 32 hex digits.";
 const DESCRIPTION: &str = "Entities that are supervised, event-sourced actors. Every answer has an \
@@ -113,8 +114,10 @@ fn answers(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
 /// What it refuses by status.
 fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let common: &[Code] = if operation.scope.is_some() { ADMISSION } else { &[] };
+    let writes = operation.scope.is_some_and(|scope| Class::of(scope) == Class::Write);
+    let load: &[Code] = if writes { &[codes::OVERLOADED] } else { &[] };
     let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in operation.faults.iter().copied().flatten().chain(common) {
+    for code in operation.faults.iter().copied().flatten().chain(common).chain(load) {
         let codes = refusals.entry(code.status).or_default();
         if !codes.contains(code) {
             codes.push(*code);

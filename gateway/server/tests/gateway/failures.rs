@@ -1,5 +1,6 @@
 //! Every failure of the runtime and every fault of a request, as a client sees it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -63,6 +64,35 @@ async fn a_read_that_fails_has_changed_nothing() {
         *gateway.kind.failure.lock() = Some(failure);
         gateway.get("/v1/entities/counter/a").await.not_applied(status, code);
     }
+}
+
+/// Before the body is read: it never comes.
+#[tokio::test]
+async fn a_node_with_as_much_under_way_as_it_may_takes_no_more_and_still_reads() {
+    let mut config = config();
+    config.server.commands_open_max = 3;
+    let gateway = gateway_with(&config);
+    let open = |commands| gateway.kind.commands_open.store(commands, Ordering::SeqCst);
+    open(2);
+    assert_eq!(gateway.add().await.status, 200);
+    for commands in [3, 4, usize::MAX] {
+        open(commands);
+        let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let request = command("/v1/entities/counter/a/add").body(never).unwrap();
+        let refused = gateway.send(request).await;
+        refused.not_applied(503, "overloaded");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        let delete = request_of("DELETE", "/v1/entities/counter/a");
+        gateway.send(delete).await.not_applied(503, "overloaded");
+        assert_eq!(gateway.get("/v1/entities/counter/a").await.status, 200);
+        assert_eq!(gateway.get("/v1/api-keys").await.status, 200, "operators are let in");
+    }
+    open(0);
+    assert_eq!(gateway.add().await.status, 200);
+}
+
+fn request_of(method: &str, path: &str) -> axum::http::Request<Body> {
+    request(method, path).body(Body::empty()).unwrap()
 }
 
 #[tokio::test]

@@ -201,6 +201,8 @@ impl Directory for FakeDirectory {
 #[derive(Debug)]
 pub struct FakeKind {
     pub failure: Mutex<Option<Failure>>,
+    /// What it says is under way.
+    pub commands_open: AtomicUsize,
     /// What the last command was.
     pub last: Mutex<Option<Request>>,
     /// Has a permit for every command that has arrived.
@@ -214,6 +216,7 @@ impl Default for FakeKind {
     fn default() -> Self {
         Self {
             failure: Mutex::default(),
+            commands_open: AtomicUsize::new(0),
             last: Mutex::default(),
             arrived: Semaphore::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -225,6 +228,10 @@ impl Default for FakeKind {
 impl KindPort for FakeKind {
     fn kind(&self) -> &'static str {
         "counter"
+    }
+
+    fn commands_open(&self) -> usize {
+        self.commands_open.load(Ordering::SeqCst)
     }
 
     fn ask(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {

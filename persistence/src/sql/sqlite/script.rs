@@ -26,8 +26,9 @@ use crate::store::{CommandRecord, StreamAppend};
 /// saves nothing and only makes more shapes.
 pub(super) const ROWS_MAX: usize = 64;
 
-/// For how many rows a statement may have room: a third of it is empty at the most.
-const ROOMS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, ROWS_MAX];
+/// For how many rows a statement may have room. So few that a batch of the usual kind meets a script
+/// that is compiled already; half of a room is empty at the most, and costs little.
+const ROOMS: [usize; 7] = [1, 2, 4, 8, 16, 32, ROWS_MAX];
 
 /// The most script texts kept; past it they are made again each time.
 const TEXTS_MAX: usize = 4_096;
