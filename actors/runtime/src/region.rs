@@ -420,6 +420,19 @@ impl<K: Entity> KindPort for Region<K> {
         })
     }
 
+    fn restart<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(async move {
+            if !self.is_resident(key) {
+                return Ok(false);
+            }
+            self.want(key, Wanted::Restart, deadline).await.map(|_| true)
+        })
+    }
+
     fn is_resident(&self, key: &StreamKey) -> bool {
         self.slots.contains_key(&(key.tenant().clone(), key.id().clone()))
     }

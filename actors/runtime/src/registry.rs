@@ -94,6 +94,15 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(0)))
     }
 
+    /// Has an entity end its actor and read its journal anew; false where it isn't in memory.
+    fn restart<'a>(
+        &'a self,
+        _key: &'a StreamKey,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Whether an entity is in memory.
     fn is_resident(&self, _key: &StreamKey) -> bool {
         false
@@ -373,6 +382,15 @@ impl Registry {
     ) -> Result<Option<u64>, Failure> {
         let port = self.port(key.kind().as_str())?;
         Ok(port.effect_ordinal(key, id, deadline).await?.reply.parse().ok())
+    }
+
+    /// Has an entity end its actor and read its journal anew, behind whatever waits for it; false
+    /// where it isn't in memory. It is no crash of its own code, and none is counted.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn restart(&self, key: &StreamKey, deadline: Instant) -> Result<bool, Failure> {
+        self.port(key.kind().as_str())?.restart(key, deadline).await
     }
 
     /// Whether an entity is in memory on this node.

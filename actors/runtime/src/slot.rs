@@ -98,6 +98,8 @@ pub(crate) enum Wanted {
     Ordinal(EffectId),
     /// To let go of what it has in memory of a subject that was erased.
     Forget(SubjectId),
+    /// To end this life; the next one reads the journal.
+    Restart,
 }
 
 /// What waits in a mailbox.

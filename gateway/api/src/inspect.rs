@@ -158,6 +158,17 @@ pub struct DeadLetterList {
     pub next_after: Option<u64>,
 }
 
+/// An actor that was told to begin anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActorRestarted {
+    /// The entity's kind.
+    pub kind: String,
+    /// The entity's id.
+    pub id: String,
+    /// Whether it was in memory. One that isn't reads its journal with its next message anyway.
+    pub restarted: bool,
+}
+
 /// A dead letter that was replayed or discarded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetterDecided {

@@ -3,7 +3,9 @@
 use coppice_runtime::task::spawn;
 use coppice_runtime::{Failure, Outcome, RuntimeOptions};
 use coppice_testkit::{Point, Times};
-use coppice_tests::running::eventually;
+use coppice_tests::node::{PATIENCE, id, tenant, value};
+use coppice_tests::running::{eventually, stream_key};
+use tokio::time::Instant;
 
 use crate::world::{ADA, World, profile, read_profile};
 
@@ -71,4 +73,39 @@ async fn a_hundred_crashes_in_a_row_each_fail_and_leave_the_entity_working() {
         assert_eq!(profile(&caller, name, "{}", None).await, Err(Failure::Crashed), "{round}");
     }
     assert_eq!(profile(&caller, "touch", "{}", None).await.unwrap().sequence.0, 0);
+}
+
+/// Nothing is lost by it, and nothing is counted.
+#[tokio::test(start_paused = true)]
+async fn a_restarted_entity_reads_its_journal_behind_what_was_decided_and_before_what_waits() {
+    let world = World::default();
+    let (node, caller) = world.start().await;
+    let (key, deadline) = (stream_key("counter", "x"), Instant::now() + PATIENCE);
+    assert_eq!(caller.0.restart(&key, deadline).await, Ok(false), "it isn't in memory");
+    caller.add("x", 1, None).await.unwrap();
+    let reads = || world.store.faults().calls(Point::ReadStream);
+    let before = reads();
+    let hold = world.store.faults().hold(Point::BeforeAppend, Times::Next(1));
+    let adds = |from: i64| {
+        let caller = caller.clone();
+        (from..from + 3).map(move |n| {
+            let caller = caller.clone();
+            spawn(async move { caller.add("x", n, None).await })
+        })
+    };
+    let decided: Vec<_> = adds(10).collect();
+    hold.reached(1).await;
+    assert_eq!(caller.0.restart(&key, deadline).await, Ok(true));
+    let waiting: Vec<_> = adds(100).collect();
+    tokio::task::yield_now().await;
+    assert_eq!(reads(), before, "what it decided is not durable yet");
+    hold.release();
+    for (at, task) in decided.into_iter().chain(waiting).enumerate() {
+        assert_eq!(task.await.unwrap().unwrap().sequence.0, at as u64 + 2);
+    }
+    assert!(reads() > before, "it read its journal");
+    assert_eq!(value(&caller.read("x").await.unwrap().state), 1 + 33 + 303);
+    let report = caller.0.actor("counter", &tenant(), &id("x")).unwrap().unwrap();
+    assert_eq!((report.crashes_total, report.quarantined), (0, false));
+    drop(node);
 }

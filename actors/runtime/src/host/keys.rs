@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use coppice_core::{Entity, SubjectId, Timestamp};
+use coppice_core::{Entity, Sequence, SubjectId, Timestamp};
 use coppice_persistence::Snapshot;
 
 use super::{Host, Repeat, Verdict, outstanding, repeat};
@@ -111,15 +111,27 @@ impl<K: Entity> Host<K> {
     /// Ends this life where it has data of a subject in memory; the next one reads the journal, in
     /// which that is erased. What is decided commits as it is: it is sealed.
     pub(super) fn forget(&mut self, delivery: SystemDelivery, subject: &SubjectId) {
+        if self.slot.personal.has(subject) {
+            return self.restart(delivery);
+        }
+        let answer = self.life.as_ref().map(|life| life.head.sequence).ok_or(Failure::Conflict);
+        delivery.answer(answer.map(nothing_at));
+    }
+
+    /// Ends this life, which counts as no crash. What waits is decided by the next one, once the
+    /// tickets of this one have ended.
+    pub(super) fn restart(&mut self, delivery: SystemDelivery) {
         let Some(life) = self.life.as_mut() else {
             return delivery.answer(Err(Failure::Conflict));
         };
+        life.crashed = true;
         let sequence = life.head.sequence;
-        if self.slot.personal.has(subject) {
-            life.crashed = true;
-            // So that it goes now and not with the next message.
-            self.slot.ring();
-        }
-        delivery.answer(Ok(Answer { sequence, reply: "null".into(), repeated: false }));
+        // So that it goes now and not with the next message.
+        self.slot.ring();
+        delivery.answer(Ok(nothing_at(sequence)));
     }
+}
+
+fn nothing_at(sequence: Sequence) -> Answer {
+    Answer { sequence, reply: "null".into(), repeated: false }
 }

@@ -107,9 +107,13 @@ impl<K: Entity> Host<K> {
 
     /// Serves what the system itself wants.
     pub(super) async fn serve_system(&mut self, delivery: SystemDelivery) {
-        if let Wanted::Forget(subject) = &delivery.wanted {
-            let subject = subject.clone();
-            return self.forget(delivery, &subject);
+        match &delivery.wanted {
+            Wanted::Forget(subject) => {
+                let subject = subject.clone();
+                return self.forget(delivery, &subject);
+            }
+            Wanted::Restart => return self.restart(delivery),
+            Wanted::Digest(_) | Wanted::Settle(_) | Wanted::Wake | Wanted::Ordinal(_) => {}
         }
         let Some(life) = self.life.as_mut() else {
             return delivery.answer(Err(Failure::Conflict));
@@ -133,7 +137,9 @@ impl<K: Entity> Host<K> {
                 return self.settle_system(delivery, Ok(answer), After::default());
             }
             Wanted::Digest(message) | Wanted::Settle(message) => message.clone(),
-            Wanted::Forget(_) => return delivery.answer(Err(Failure::Undigested)),
+            Wanted::Forget(_) | Wanted::Restart => {
+                return delivery.answer(Err(Failure::Undigested));
+            }
         };
         let id = message.command_id(self.slot.key.stream());
         let subject = CommandId(message.subject_id(self.slot.key.stream()));

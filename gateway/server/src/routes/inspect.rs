@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use coppice_api::codes;
-use coppice_api::inspect::{ActorList, ActorView, DeadLetterList, LetterDecided, TreeView};
+use coppice_api::inspect::{
+    ActorList, ActorRestarted, ActorView, DeadLetterList, LetterDecided, TreeView,
+};
 use coppice_runtime::Inspector;
 
 use crate::auth::Scope;
@@ -64,6 +66,19 @@ const ACTOR: Operation = Operation {
     ..ACTORS
 };
 
+const RESTART: Operation = Operation {
+    method: Verb::Post,
+    path: "/v1/inspect/actors/{kind}/{id}/restart",
+    name: "restart_actor",
+    summary: "Ends an entity's actor; the next one reads the journal.",
+    notes: "Nothing is lost by it: what waits is decided by the next one, once the decisions under \
+            way have been committed. It counts as no crash.",
+    scope: Some(Scope::InspectWrite),
+    answers: &[Answer::json("It was told.", shape::<ActorRestarted>)],
+    faults: &[faults::ENTITY, faults::ASKING],
+    ..ACTOR
+};
+
 const LETTERS: Operation = Operation {
     path: "/v1/inspect/dead-letters",
     name: "list_dead_letters",
@@ -113,6 +128,7 @@ pub(super) fn routes() -> Routes<Inspection> {
         .on(&TREE, tree::tree)
         .on(&ACTORS, actors::actors)
         .on(&ACTOR, actors::actor)
+        .on(&RESTART, actors::restart)
         .on(&LETTERS, letters::list)
         .on(&REPLAY, letters::replay)
         .on(&DISCARD, letters::discard)

@@ -1,12 +1,13 @@
-//! `GET /v1/inspect/actors/{kind}` and `GET /v1/inspect/actors/{kind}/{id}`
+//! `GET /v1/inspect/actors/{kind}`, `GET /v1/inspect/actors/{kind}/{id}` and
+//! `POST /v1/inspect/actors/{kind}/{id}/restart`
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use coppice_api::codes;
-use coppice_api::inspect::{ActorList, ActorView};
+use coppice_api::inspect::{ActorList, ActorRestarted, ActorView};
 use coppice_core::{EntityId, EntityKind, StreamKey, TenantId};
-use coppice_runtime::{Activity, ActorReport, Temperature};
+use coppice_runtime::{Activity, ActorReport, Failure, Temperature};
 
 use super::{Inspection, millis};
 use crate::auth::Scope;
@@ -70,6 +71,48 @@ async fn one(
     }
 }
 
+pub(super) async fn restart(
+    State(state): State<Inspection>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let parts = request.into_parts().0;
+    let exchange = Exchange::begin(&parts);
+    answer(&exchange, restarted(&state, &parts, &exchange, params).await)
+}
+
+async fn restarted(
+    state: &Inspection,
+    parts: &Parts,
+    exchange: &Exchange,
+    params: Params,
+) -> Result<ActorRestarted, Fault> {
+    let admitted = state.app.admit(parts, exchange, Scope::InspectWrite).await?;
+    let params = params.map_err(|_| unreadable_path())?;
+    let kind = param(&params, "kind");
+    let id = EntityId::new(param(&params, "id"))
+        .map_err(|error| Fault::new(codes::INVALID_ENTITY_ID, error.to_string()))?;
+    let unknown = |_| Fault::from(Failure::UnknownKind(kind.to_owned()));
+    let entity_kind = EntityKind::new(kind).map_err(unknown)?;
+    let key = StreamKey::new(admitted.principal.tenant.clone(), entity_kind, id.clone());
+    // One that has no event may be in memory all the same, since somebody asked for it.
+    if !exists(state, &key).await? {
+        return Err(missing(kind, &id));
+    }
+    let restarted = state.inspector.registry().restart(&key, admitted.deadline).await?;
+    Ok(ActorRestarted { kind: kind.to_owned(), id: id.to_string(), restarted })
+}
+
+fn missing(kind: &str, id: &EntityId) -> Fault {
+    Fault::new(codes::ENTITY_NOT_FOUND, format!("there is no {kind} {id}"))
+}
+
+async fn exists(state: &Inspection, key: &StreamKey) -> Result<bool, Fault> {
+    state.inspector.exists(key).await.map_err(|error| {
+        Fault::new(codes::STORE_UNAVAILABLE, format!("the entity can't be looked up: {error}"))
+    })
+}
+
 /// One that has only its rows.
 async fn asleep(
     state: &Inspection,
@@ -78,14 +121,10 @@ async fn asleep(
     id: EntityId,
     at: i64,
 ) -> Result<ActorView, Fault> {
-    let missing = || Fault::new(codes::ENTITY_NOT_FOUND, format!("there is no {kind} {id}"));
-    let entity_kind = EntityKind::new(kind).map_err(|_| missing())?;
+    let entity_kind = EntityKind::new(kind).map_err(|_| missing(kind, &id))?;
     let key = StreamKey::new(tenant.clone(), entity_kind, id.clone());
-    let exists = state.inspector.exists(&key).await.map_err(|error| {
-        Fault::new(codes::STORE_UNAVAILABLE, format!("the entity can't be looked up: {error}"))
-    })?;
-    if !exists {
-        return Err(missing());
+    if !exists(state, &key).await? {
+        return Err(missing(kind, &id));
     }
     Ok(ActorView {
         kind: kind.to_owned(),
