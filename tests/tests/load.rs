@@ -63,6 +63,9 @@ kind = 'delay'
 at_s = 4
 for_s = 0.5
 delay_ms = 20
+[[faults]]
+kind = 'crash-entity'
+at_s = 5
 ";
 
 fn load(scenario: &str, out: &Path, more: &[&str]) -> Output {
@@ -87,6 +90,9 @@ fn runs(more: &[&str]) {
         let line = said.lines().find(|line| line.starts_with(&format!("fault {fault} at ")));
         assert!(line.is_some_and(|line| line.contains("detected after")), "{fault}: {said}");
     }
+    // Nobody need notice this one.
+    let crash = said.lines().find(|line| line.starts_with("fault crash-entity at "));
+    assert!(crash.is_some_and(|line| !line.contains("not carried out")), "{said}");
     assert!(said.contains("acknowledged a second at most, with 4 sessions"), "{said}");
     let history: Vec<_> =
         History::open(&out.path().join(FILE)).unwrap().map(Result::unwrap).collect();

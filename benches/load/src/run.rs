@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use crate::coordinate::{Alone, Company, CoordinateError};
 use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
-use crate::faults::{self, Due, FaultError, Reached, Starter, StarterError, schedule};
+use crate::faults::{
+    self, Due, FaultError, Hands, Operator, Reached, Starter, StarterError, schedule,
+};
 use crate::measured::{Cell, Fault, Generator, Measured, Peak, Phase};
 use crate::measuring::{Sight, Tally};
 use crate::plan::{Slice, Stretch, nanos};
@@ -328,8 +330,10 @@ impl Course<'_> {
             let base = clock.now();
             let due: Vec<Due> = schedule(self.scenario, base);
             let onlooker = self.options.onlooker.as_ref();
+            let operator = Operator { deeds: &self.driver.deeds, target: direct, clock };
             let faults = Beside::start(scope, "load-faults", move |over| {
-                faults::carry_out(&due, starter, proxy, clock, onlooker, &over)
+                let mut hands = Hands { starter, proxy, operator: Some(operator) };
+                faults::carry_out(&due, &mut hands, clock, onlooker, &over)
             })?;
             let per_s = capacity.map_or(0.0, |peak| peak.per_s);
             let (mut tally, more) = self.stage(&self.scenario.phases, rising.len(), per_s, base)?;

@@ -1,11 +1,13 @@
 //! Faults on the timeline: what befalls the target, and when.
 
+mod entity;
 mod schedule;
 mod target;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
+pub use entity::Operator;
 pub use schedule::{Due, schedule};
 pub use target::{DatabaseCommands, External, Reached, Starter, StarterError};
 
@@ -43,7 +45,9 @@ pub fn check(due: &[Due], starter: &dyn Starter) -> Result<(), FaultError> {
             FaultKind::PostgresStop => {
                 (starter.can_stop_database(), "--postgres-stop and --postgres-start")
             }
-            FaultKind::Cut | FaultKind::Silence | FaultKind::Delay => (true, ""),
+            FaultKind::Cut | FaultKind::Silence | FaultKind::Delay | FaultKind::CrashEntity => {
+                (true, "")
+            }
         };
         if !can {
             return Err(FaultError { fault: one.kind.name(), needs });
@@ -52,14 +56,24 @@ pub fn check(due: &[Due], starter: &dyn Starter) -> Result<(), FaultError> {
     Ok(())
 }
 
+/// What faults are carried out with.
+#[derive(Debug)]
+pub struct Hands<'a> {
+    /// Whoever has the target's process and its database.
+    pub starter: &'a mut dyn Starter,
+    /// What is on the way to it.
+    pub proxy: Option<&'a Proxy>,
+    /// Whoever may tell its entities to begin anew.
+    pub operator: Option<Operator<'a>>,
+}
+
 /// Carries the faults out, each at its time, until all are over or the run is.
 ///
 /// A fault that can't be carried out is put down as failed, and the next one comes. Whatever was
 /// done is taken back, also where the run ends first. Whoever looks on is told of what is done.
 pub fn carry_out(
     due: &[Due],
-    starter: &mut dyn Starter,
-    proxy: Option<&Proxy>,
+    hands: &mut Hands<'_>,
     clock: Clock,
     onlooker: Option<&SyncSender<Sight>>,
     run_is_over: &Receiver<()>,
@@ -75,13 +89,13 @@ pub fn carry_out(
         }
         let from = clock.now();
         let name = one.kind.name();
-        let struck = strike(one, starter, proxy);
+        let struck = strike(one, hands);
         if struck.is_ok() {
             tell(Sight::Struck { name, from });
         }
         // What is cut short by the end of the run is taken back at once.
         let _over = struck.is_ok() && !waited(from + one.long, clock, run_is_over);
-        let ended = struck.and_then(|()| undo(one, starter, proxy));
+        let ended = struck.and_then(|()| undo(one, hands));
         if ended.is_ok() {
             tell(Sight::TakenBack { name });
         }
@@ -101,23 +115,30 @@ fn waited(at: Nanos, clock: Clock, run_is_over: &Receiver<()>) -> bool {
     matches!(run_is_over.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
 }
 
-fn strike(one: &Due, starter: &mut dyn Starter, proxy: Option<&Proxy>) -> Result<(), StarterError> {
+fn strike(one: &Due, hands: &mut Hands<'_>) -> Result<(), StarterError> {
+    let Hands { starter, proxy, operator } = hands;
     match one.kind {
         FaultKind::Kill => starter.kill(),
-        FaultKind::Freeze => target::stop(starter),
+        FaultKind::Freeze => target::stop(*starter),
         FaultKind::PostgresStop => starter.stop_database(),
-        FaultKind::Cut => set(proxy, Mode::Cut),
-        FaultKind::Silence => set(proxy, Mode::Silent),
-        FaultKind::Delay => set(proxy, Mode::Delayed(Duration::from_millis(one.delay_ms))),
+        FaultKind::Cut => set(*proxy, Mode::Cut),
+        FaultKind::Silence => set(*proxy, Mode::Silent),
+        FaultKind::Delay => set(*proxy, Mode::Delayed(Duration::from_millis(one.delay_ms))),
+        FaultKind::CrashEntity => match operator {
+            Some(operator) => operator.crash(one.number),
+            None => Err(StarterError::Unable("there is nobody to tell an entity")),
+        },
     }
 }
 
-fn undo(one: &Due, starter: &mut dyn Starter, proxy: Option<&Proxy>) -> Result<(), StarterError> {
+fn undo(one: &Due, hands: &mut Hands<'_>) -> Result<(), StarterError> {
+    let Hands { starter, proxy, .. } = hands;
     match one.kind {
         FaultKind::Kill => starter.restart(),
-        FaultKind::Freeze => target::go_on(starter),
+        FaultKind::Freeze => target::go_on(*starter),
         FaultKind::PostgresStop => starter.start_database(),
-        FaultKind::Cut | FaultKind::Silence | FaultKind::Delay => set(proxy, Mode::Open),
+        FaultKind::Cut | FaultKind::Silence | FaultKind::Delay => set(*proxy, Mode::Open),
+        FaultKind::CrashEntity => Ok(()),
     }
 }
 

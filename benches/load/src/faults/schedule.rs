@@ -7,6 +7,8 @@ use crate::scenario::{FaultKind, Scenario};
 
 /// Keeps the chance of faults apart from that of operations and arrivals.
 const FAULTS: u64 = 3 << 62;
+/// And that of those that are named from that of random ones.
+const NAMED: u64 = FAULTS | 1 << 61;
 
 /// A fault that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +21,15 @@ pub struct Due {
     pub long: Nanos,
     /// Of a delay.
     pub delay_ms: u64,
+    /// Of a crash: what is chosen by.
+    pub number: u64,
 }
 
 /// All faults of a run in order of time; the phases begin at `base`.
 #[must_use]
 pub fn schedule(scenario: &Scenario, base: Nanos) -> Vec<Due> {
-    let named = scenario.faults.iter().map(|fault| Due {
+    let named = scenario.faults.iter().zip(NAMED..).map(|(fault, number)| Due {
+        number,
         kind: fault.kind,
         at: base + nanos(fault.at_s),
         long: nanos(fault.for_s),
@@ -42,6 +47,7 @@ pub fn schedule(scenario: &Scenario, base: Nanos) -> Vec<Due> {
             let [shortest, longest] = random.for_s;
             let long_s = chance.unit().mul_add(longest - shortest, shortest);
             due.push(Due {
+                number: FAULTS | u64::from(number),
                 kind: random.kinds[kind],
                 at: base + nanos(random.from_s + at_s),
                 long: nanos(long_s),

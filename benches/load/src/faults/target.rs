@@ -30,6 +30,9 @@ pub enum StarterError {
     /// The server did not come up; what it said last.
     #[error("the server did not come up: {0}")]
     NotReady(String),
+    /// No entity of the run could be made to begin anew; what was said of the last.
+    #[error("no entity began anew: {0}")]
+    NotCrashed(String),
     /// This target can't have that done to it.
     #[error("{0}")]
     Unable(&'static str),

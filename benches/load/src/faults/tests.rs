@@ -87,7 +87,11 @@ impl Starter for Noted {
 }
 
 fn due(kind: FaultKind, at: Nanos, long: Nanos) -> Due {
-    Due { kind, at, long, delay_ms: 0 }
+    Due { kind, at, long, delay_ms: 0, number: 0 }
+}
+
+fn hands(starter: &mut Noted) -> Hands<'_> {
+    Hands { starter, proxy: None, operator: None }
 }
 
 const MS: Nanos = 1_000_000;
@@ -103,13 +107,31 @@ fn what_the_target_can_not_have_done_to_it_is_refused_beforehand() {
 }
 
 #[test]
+fn a_crash_needs_an_entity_that_is_known_and_somebody_to_tell_it() {
+    let crash = "faults = [{ kind = 'crash-entity', at_s = 1 }]";
+    let scenario = parsed(crash).unwrap();
+    assert!(scenario.has_fault(FaultKind::CrashEntity) && !scenario.has_fault(FaultKind::Kill));
+    let workflows =
+        scenario.to_toml().unwrap().replace("\"read\"", "\"workflow\"\ntemplate = \"t\"");
+    let Err(ScenarioError::Value { key, .. }) = Scenario::parse("a", &workflows) else {
+        panic!("it was taken: {workflows}");
+    };
+    assert_eq!(key, "mix");
+    let (_going, over) = channel();
+    let one = [due(FaultKind::CrashEntity, 0, 0)];
+    let mut noted = Noted::default();
+    let faults = carry_out(&one, &mut hands(&mut noted), Clock::begin(), None, &over);
+    assert!(faults[0].failed.is_some(), "{faults:?}");
+}
+
+#[test]
 fn faults_come_in_their_time_and_are_taken_back() {
     let (_going, over) = channel();
     let mut noted = Noted::default();
     let clock = Clock::begin();
     let two = [due(FaultKind::Kill, 20 * MS, 30 * MS), due(FaultKind::Kill, 90 * MS, 0)];
     let (onlooker, sights) = sync_channel(10);
-    let faults = carry_out(&two, &mut noted, None, clock, Some(&onlooker), &over);
+    let faults = carry_out(&two, &mut hands(&mut noted), clock, Some(&onlooker), &over);
     assert_eq!(noted.done, ["kill", "restart", "kill", "restart"]);
     drop(onlooker);
     let told = sights.iter().map(|sight| match sight {
@@ -132,7 +154,7 @@ fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_
     let clock = Clock::begin();
     let (onlooker, sights) = sync_channel(10);
     let one = [due(FaultKind::Kill, 0, 0)];
-    let faults = carry_out(&one, &mut noted, None, clock, Some(&onlooker), &over);
+    let faults = carry_out(&one, &mut hands(&mut noted), clock, Some(&onlooker), &over);
     assert!(sights.try_recv().is_err(), "nothing was done");
     assert_eq!(faults[0].failed.as_deref(), Some("it is stubborn"));
     assert_eq!(noted.done, ["kill"]);
@@ -140,7 +162,7 @@ fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_
     let long = 3_600_000 * MS;
     let ends = std::thread::spawn(move || drop(going));
     let two = [due(FaultKind::Kill, 0, long), due(FaultKind::Kill, long, 0)];
-    carry_out(&two, &mut noted, None, Clock::begin(), None, &over);
+    carry_out(&two, &mut hands(&mut noted), Clock::begin(), None, &over);
     ends.join().unwrap();
     assert!(
         noted.done.len() <= 2

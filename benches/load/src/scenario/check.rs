@@ -1,6 +1,6 @@
 //! Whether the values of a scenario make sense.
 
-use super::{Arrivals, Keys, Policy, RandomFaults, Rate, Scenario, Share};
+use super::{Arrivals, FaultKind, Keys, Policy, RandomFaults, Rate, Scenario, Share};
 use crate::record::Operation;
 
 /// A key and what is wrong with it.
@@ -167,7 +167,15 @@ fn faults(scenario: &Scenario) -> Option<Wrong> {
             None
         }
     });
-    named.or_else(|| random(scenario.random_faults.as_ref()?))
+    let nobody = || {
+        // The ids of workflows are the target's to draw.
+        let known = |share: &Share| share.operation != Operation::Workflow;
+        let crashes = scenario.has_fault(FaultKind::CrashEntity);
+        (crashes && !scenario.mix.iter().any(known)).then(|| {
+            ("mix".to_owned(), "must have an operation on counters or accounts to crash one")
+        })
+    };
+    named.or_else(nobody).or_else(|| random(scenario.random_faults.as_ref()?))
 }
 
 fn random(random: &RandomFaults) -> Option<Wrong> {

@@ -303,6 +303,9 @@ pub enum FaultKind {
     Silence,
     /// All that is sent is held up, until it is over.
     Delay,
+    /// An entity loses its actor and all that this had in memory, and reads its journal anew. It is
+    /// over at once.
+    CrashEntity,
 }
 
 impl FaultKind {
@@ -316,6 +319,7 @@ impl FaultKind {
             Self::Cut => "cut",
             Self::Silence => "silence",
             Self::Delay => "delay",
+            Self::CrashEntity => "crash-entity",
         }
     }
 
@@ -461,6 +465,13 @@ impl Scenario {
             random.for_s = random.for_s.map(|time| time * factor);
         }
         self
+    }
+
+    /// Whether any of its faults is of a kind.
+    #[must_use]
+    pub fn has_fault(&self, kind: FaultKind) -> bool {
+        let random = self.random_faults.iter().flat_map(|random| &random.kinds);
+        self.faults.iter().map(|fault| &fault.kind).chain(random).any(|one| *one == kind)
     }
 
     /// Whether anything of it is about money, so that accounts must be there.
