@@ -38,9 +38,10 @@ pub(crate) fn take(waiting: &mut Vec<Ticket>, options: &RuntimeOptions) -> Batch
     let taken = plan(waiting, options);
     // A link group that fits no batch, with what stands before it, would wait for ever: the first
     // ticket that could be taken is, whatever it takes along.
-    let taken = match taken.iter().position(|taken| !taken) {
-        None => taken,
-        Some(_) => {
+    let taken = match taken.first() {
+        // No group stands before what is taken first.
+        None | Some(true) => taken,
+        Some(false) => {
             let unlimited = RuntimeOptions {
                 batch_tickets_max: usize::MAX,
                 batch_bytes_max: usize::MAX,
@@ -87,29 +88,33 @@ fn attempt(
     let mut blocked: HashSet<StreamId> = HashSet::new();
     let mut parts: HashMap<usize, (usize, usize)> = HashMap::new();
     let (mut count, mut bytes) = (0_usize, 0_usize);
-    let taken = waiting
+    // Once it is full, the rest need not be looked at, however much waits.
+    let mut taken: Vec<bool> = waiting
         .iter()
-        .map(|ticket| {
+        .map_while(|ticket| {
+            if count >= options.batch_tickets_max {
+                return None;
+            }
             let size = ticket.writing.as_ref().map_or(0, crate::ticket::Writing::bytes);
             // The first ticket is taken whatever its size, or it would wait for ever.
-            let fits = count == 0
-                || (count < options.batch_tickets_max && bytes + size <= options.batch_bytes_max);
+            let fits = count == 0 || bytes + size <= options.batch_bytes_max;
             let group = ticket.link.as_ref().map(|group| (identity(group), group.size()));
             let held = group.is_some_and(|(id, _)| deferred.contains(&id));
             let stream = ticket.incarnation.key.stream();
             let take = fits && !held && (blocked.is_empty() || !blocked.contains(&stream));
             if !take {
                 blocked.insert(stream);
-                return false;
+                return Some(false);
             }
             count += 1;
             bytes += size;
             if let Some((id, size)) = group {
                 parts.entry(id).or_insert((0, size)).0 += 1;
             }
-            true
+            Some(true)
         })
         .collect();
+    taken.resize(waiting.len(), false);
     let split =
         parts.into_iter().filter(|(_, (placed, size))| placed < size).map(|(id, _)| id).collect();
     (taken, split)
