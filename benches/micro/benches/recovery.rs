@@ -49,6 +49,7 @@ async fn fill(store: &Arc<SqlStore>, key: &StreamKey, events: usize) {
                         trace: None,
                         sender: None,
                         expected: None,
+                        begins: false,
                         deadline: tokio::time::Instant::now() + Duration::from_secs(30),
                     };
                     registry.ask("counter", request).await.unwrap();

@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
-use self::passage::{Called, Ended, holding, is_counted, outcome_of};
+use self::passage::{Bar, Called, Ended, holding, is_counted, outcome_of};
 use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::trace::{Span, SpanKind, Spans, Trace};
@@ -404,19 +404,14 @@ impl PoolRunner {
             {
                 return called;
             }
-            let is_owner = self.lease.epoch(job.shard) == Some(job.epoch);
-            let is_out = self.is_out(job);
-            if !is_owner || is_out || holding(&self.gate, job).is_some() {
+            if let Some(bar) = self.bar(job) {
                 if at_most_once && self.courier.attempts.forgotten(counted).await.is_none() {
                     return Called::Stopped;
                 }
-                if !is_owner {
-                    return Called::Left;
+                match bar {
+                    Bar::Ends(called) => return called,
+                    Bar::Waits => continue,
                 }
-                if is_out {
-                    return Called::Withdrawn;
-                }
-                continue;
             }
             tries += 1;
             self.pool.counters.calls.fetch_add(1, Ordering::Relaxed);
@@ -448,11 +443,6 @@ impl PoolRunner {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-    }
-
-    /// Whether it is out of delivery: a letter of another owner's may have been read meanwhile.
-    fn is_out(&self, job: &Job) -> bool {
-        self.courier.quarantine.holds(job.key.stream(), job.idempotency_key())
     }
 
     /// Without the command's, a trace of its own: the same for every try.

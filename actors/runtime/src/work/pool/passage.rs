@@ -37,7 +37,27 @@ pub(super) enum Called {
     StartedTooOften(u32),
 }
 
+/// What forbids to send now.
+pub(super) enum Bar {
+    /// For good, as far as this node goes.
+    Ends(Called),
+    /// Until something is turned back.
+    Waits,
+}
+
 impl PoolRunner {
+    /// What forbids to send an effect now, asked right before it is sent.
+    pub(super) fn bar(&self, job: &Job) -> Option<Bar> {
+        if self.lease.epoch(job.shard) != Some(job.epoch) {
+            return Some(Bar::Ends(Called::Left));
+        }
+        // A letter of another owner's may have been read meanwhile.
+        if self.courier.quarantine.holds(job.key.stream(), job.idempotency_key()) {
+            return Some(Bar::Ends(Called::Withdrawn));
+        }
+        holding(&self.gate, job).map(|_| Bar::Waits)
+    }
+
     /// Counts a start, right before something is sent; how the call ends where that is one too many.
     pub(super) async fn counted(&self, counted: Tried, at_most_once: bool) -> Option<Called> {
         let Some(starts) = self.courier.attempts.count(counted).await else {
