@@ -37,7 +37,7 @@ pub struct Request {
     /// Whether the entity's id was drawn at random for this command, so that nobody else can know it
     /// and nothing of it is stored: it isn't looked for, a read for each entity that begins. Should
     /// there be one after all, the store refuses the events and the command is decided on what it
-    /// has; only a refusal that writes nothing would be that of an entity without events.
+    /// has; and nothing is answered or kept of a state that wasn't read, unless it was written.
     pub begins: bool,
     /// After this the command is no longer started.
     pub deadline: Instant,

@@ -221,16 +221,19 @@ impl<K: Entity> Host<K> {
     async fn decide_drained(&mut self) {
         let mut drained = std::mem::take(&mut self.drained).into_iter();
         while let Some(delivery) = drained.next() {
-            if tokio::time::Instant::now() > delivery.deadline() {
-                delivery.fail(Failure::DeadlineExceeded);
-                continue;
-            }
+            let is_late = tokio::time::Instant::now() > delivery.deadline();
             match delivery {
+                late if is_late => late.fail(Failure::DeadlineExceeded),
                 Delivery::Command(order) => self.decide_order(order).await,
                 Delivery::System(delivery) => self.serve_system(*delivery).await,
                 Delivery::View { received, deadline, reply } => {
                     self.show((received, deadline), reply);
                 }
+            }
+            // What was read of nothing and has written nothing is no state for anybody else.
+            if let Some(life) = self.life.as_mut().filter(|life| life.is_guessed()) {
+                life.crashed = true;
+                self.slot.ring();
             }
             if self.life.as_ref().is_none_or(|life| life.crashed) {
                 // The rest is decided by the next life, behind whatever of this one still falls.
@@ -301,6 +304,10 @@ impl<K: Entity> Host<K> {
             Ok(Verdict::Tombstone) => true,
             Err(_) => false,
         };
+        if !appends && self.life.as_ref().is_some_and(|life| life.is_guessed()) {
+            // Decided once more by the next life, which reads first.
+            return self.slot.returned.lock().push(Delivery::Command(order));
+        }
         if let (Some(body_hash), false, false) = (order.keyed, appends, looked_up) {
             match self.look_up(&order).await {
                 Ok(Repeat::No) => {}

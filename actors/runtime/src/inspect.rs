@@ -29,7 +29,7 @@ pub struct Census {
     pub passivated_total: u64,
     /// Crashes of entities since the start.
     pub crashes_total: u64,
-    /// Commands that are not answered yet; those of the system itself not counted.
+    /// Commands whose answers somebody waits for; those of the system itself not counted.
     pub commands_open: usize,
     /// Commands that found a mailbox full since the start.
     pub refused_total: u64,

@@ -38,6 +38,8 @@ pub(crate) struct Life<K: Entity> {
     /// The entity's own code panicked, so that this state is not to be trusted any more; or it
     /// holds what was erased.
     pub(crate) crashed: bool,
+    /// It began without a look into the store. Until it has written an event, there may be some.
+    pub(crate) unread: bool,
     /// The events of the decision in hand, chained.
     pub(crate) chained: Vec<EventRecord>,
     /// When the first timer is due and whether effects are outstanding, after the last decision.
@@ -67,6 +69,7 @@ impl<K: Entity> Life<K> {
             look_up: recovered.causes,
             deleted: recovered.deleted,
             crashed: false,
+            unread: false,
             chained: Vec::new(),
             wake_at: None,
             owes: false,
@@ -181,6 +184,11 @@ impl<K: Entity> Life<K> {
     pub(crate) fn waits_as_before(&mut self) -> bool {
         let waits = (self.wake_at, self.owes);
         self.written.replace(waits) == Some(waits)
+    }
+
+    /// Whether the state is a guess: the store was not asked for it, and no event vouches for it.
+    pub(crate) fn is_guessed(&self) -> bool {
+        self.unread && self.head.sequence.0 == 0
     }
 
     /// Breaks the link groups that wait for a part: this life can decide nothing more until they

@@ -20,9 +20,7 @@ use crate::inspect::{Activity, ActorReport, Census};
 use crate::link::LinkGroup;
 use crate::registry::KindPort;
 use crate::services::Services;
-use crate::slot::{
-    Counted, Delivery, Intent, Order, Origin, Slot, SystemDelivery, Wanted, kind_of,
-};
+use crate::slot::{Delivery, Intent, Order, Origin, Slot, SystemDelivery, Wanted, kind_of};
 use crate::temperature::{Lines, Temperature};
 use crate::work::message::SystemMessage;
 
@@ -34,7 +32,7 @@ pub struct Region<K: Entity> {
     residents: AtomicUsize,
     lines: Arc<Lines<K>>,
     stuck: AtomicUsize,
-    commands_open: Arc<AtomicUsize>,
+    commands_open: AtomicUsize,
     services: Arc<Services>,
 }
 
@@ -70,7 +68,7 @@ impl<K: Entity> Region<K> {
             residents,
             lines: Arc::new(Lines::new()),
             stuck: AtomicUsize::new(0),
-            commands_open: Arc::default(),
+            commands_open: AtomicUsize::new(0),
             services,
         }
     }
@@ -185,6 +183,7 @@ impl<K: Entity> Region<K> {
         request: Request,
         link: Option<Arc<LinkGroup>>,
     ) -> Result<Answer, Failure> {
+        let _counted = Counted::by(&self.commands_open);
         if let Some(group) = &link {
             group.limit(request.deadline);
         }
@@ -230,7 +229,6 @@ impl<K: Entity> Region<K> {
                 name: request.command,
                 body: request.body,
                 sender: request.sender,
-                _counted: Counted::by(&self.commands_open),
             },
             received: Instant::now(),
             deadline: request.deadline,
@@ -265,6 +263,22 @@ impl<K: Entity> Region<K> {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Failure::TimedOut),
         }
+    }
+}
+
+/// Counts as one for as long as it is there.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn by(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -347,6 +361,7 @@ impl<K: Entity> KindPort for Region<K> {
 
     fn delete(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(async move {
+            let _counted = Counted::by(&self.commands_open);
             let (deadline, answer) = self.deliver(Intent::Delete, request, None)?;
             self.wait(deadline, answer).await
         })

@@ -108,8 +108,8 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Commands of the kind's entities that are not answered yet; those of the system itself not
-    /// counted.
+    /// Commands to the kind's entities whose answers somebody waits for; those of the system itself
+    /// not counted.
     fn commands_open(&self) -> usize {
         0
     }
@@ -297,8 +297,8 @@ impl Registry {
         self.port(kind)?.view(tenant, id, deadline).await
     }
 
-    /// Commands to entities of every kind that are not answered yet; those of the system itself not
-    /// counted.
+    /// Commands to entities of every kind whose answers somebody waits for; those of the system
+    /// itself not counted.
     #[must_use]
     pub fn commands_open(&self) -> usize {
         self.kinds.values().map(|port| port.commands_open()).sum()

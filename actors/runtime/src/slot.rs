@@ -64,25 +64,9 @@ pub(crate) struct Order<K: Entity> {
 /// Where a command comes from.
 pub(crate) enum Origin {
     /// A caller, or an entity by way of an effect; kept as it came, for the dead letters.
-    Caller { name: String, body: Bytes, sender: Option<StreamId>, _counted: Counted },
+    Caller { name: String, body: Bytes, sender: Option<StreamId> },
     /// A timer or the outcome of an effect; where its ticket falls, the command is made anew.
     System(SystemMessage),
-}
-
-/// Counts as one for as long as it is there.
-pub(crate) struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    pub(crate) fn by(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// What the system itself wants of an entity.
@@ -248,6 +232,10 @@ impl<K: Entity> Slot<K> {
         }
         self.used_at.store(self.lines.now(), Ordering::Relaxed);
         let pushed = match delivery {
+            // As many as somebody asks for.
+            Delivery::System(system) if matches!(system.wanted, Wanted::Restart) => {
+                self.mailbox.push(Delivery::System(system))
+            }
             // As many as the entity has timers and effects, and counted there.
             system @ Delivery::System(_) => self.mailbox.push_over(system),
             other => self.mailbox.push(other),

@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub enum Stepped {
     /// There was nothing new.
     Nowhere,
-    /// One page, behind which the journal goes on.
+    /// One page, behind which the journal goes on; or none, since another reader was faster.
     APage,
     /// As far as the journal went when the page was read.
     ToTheEnd,
@@ -151,10 +151,12 @@ impl Subscription {
         }
         let step = self.digest(from, piece.place, &piece.events).await?;
         // Where another reader of the same name was faster, its step stands and ours is dropped.
-        if self.store.advance(name, &step).await? {
-            self.horizon.move_to(step.to);
-            self.at = Some(step.to);
+        if !self.store.advance(name, &step).await? {
+            // Whoever waits is to hear at once how far that other one went.
+            return Ok(Stepped::APage);
         }
+        self.horizon.move_to(step.to);
+        self.at = Some(step.to);
         Ok(if piece.place < piece.end { Stepped::APage } else { Stepped::ToTheEnd })
     }
 

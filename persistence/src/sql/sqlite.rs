@@ -170,13 +170,13 @@ async fn open(
         .page_size(PAGE_BYTES)
         .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", "134217728")
-        // Else a statement of many rows that may fail halfway makes a file to undo itself with.
-        .pragma("temp_store", "MEMORY")
         .disable_statement_logging();
     let mut writer = common
         .clone()
         .create_if_missing(true)
         .statement_cache_capacity(STATEMENTS_MAX)
+        // Else a statement of many rows that may fail halfway makes a file to undo itself with.
+        .pragma("temp_store", "MEMORY")
         .thread_name(|_| "sqlite-writer".to_owned());
     if deleted == Deleted::Overwritten {
         writer = writer.pragma("secure_delete", "ON");

@@ -1,10 +1,13 @@
 //! Commands that come with an id drawn for them: the store isn't asked for their entity, and has the
 //! last word all the same.
 
+use std::time::Duration;
+
 use coppice_core::Sequence;
-use coppice_runtime::Request;
+use coppice_runtime::{Failure, Request};
 use coppice_testkit::Point;
 use coppice_tests::running::command;
+use tokio::time::Instant;
 
 use crate::world::{ADA, World, profile, read_profile};
 
@@ -48,4 +51,36 @@ async fn where_there_is_one_after_all_the_command_is_decided_on_what_it_has() {
     assert_eq!((repeat.sequence, repeat.repeated), (touched.sequence, true));
     assert_eq!(world.journal().await.len(), 5);
     assert_eq!(read_profile(&caller).await.unwrap().sequence, Sequence(5));
+}
+
+/// What is refused writes nothing that the store could judge.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_that_of_the_entity_that_is_there_and_leaves_no_empty_one_behind() {
+    let world = World::default();
+    let (node, caller) = world.start().await;
+    profile(&caller, "name", ADA, None).await.unwrap();
+    profile(&caller, "settle", "{}", None).await.unwrap();
+    let (node, caller) = world.restart(node).await;
+    let settle = Request { begins: true, ..command("p", "settle", "{}", None) };
+    // An entity without events would refuse it as well: what tells them apart is what is read.
+    let refused = caller.0.ask("profile", settle.clone()).await.unwrap_err();
+    assert!(matches!(refused, Failure::Rejected { code: "nothing_owed", .. }), "{refused:?}");
+    assert_eq!(read_profile(&caller).await.unwrap().sequence, Sequence(2));
+    assert_eq!(profile(&caller, "name", ADA, None).await.unwrap().sequence, Sequence(3));
+    // One that would be accepted by the entity that is there, and refused by one that is not.
+    let (_node, caller) = world.restart(node).await;
+    assert_eq!(caller.0.ask("profile", settle).await.unwrap().sequence, Sequence(4));
+}
+
+/// It is turned down before it is decided on, and whoever comes next is not served an empty entity.
+#[tokio::test(start_paused = true)]
+async fn one_whose_time_is_over_leaves_no_empty_entity_behind() {
+    let world = World::default();
+    let (node, caller) = world.start().await;
+    profile(&caller, "name", ADA, None).await.unwrap();
+    let (_node, caller) = world.restart(node).await;
+    let late = Request { deadline: Instant::now() - Duration::from_millis(1), ..begins(None) };
+    let (late, view) = tokio::join!(caller.0.ask("profile", late), read_profile(&caller));
+    assert_eq!(late, Err(Failure::DeadlineExceeded));
+    assert_eq!(view.unwrap().sequence, Sequence(1));
 }

@@ -68,7 +68,7 @@ impl<K: Entity> Host<K> {
     }
 
     fn quarantine_message(&self, order: &Order<K>, problem: &str, attempts: u32) {
-        let Origin::Caller { name, body, sender, .. } = &order.origin else { return };
+        let Origin::Caller { name, body, sender } = &order.origin else { return };
         // Personal data must go with its subject's key, and a letter is under none.
         let impersonal = catch_unwind(AssertUnwindSafe(|| match &order.intent {
             Intent::Command(command) => K::subject(command).is_none(),

@@ -28,7 +28,8 @@ impl<K: Entity> Host<K> {
             services.gate.read(services.lease.as_ref()).await?;
         }
         self.slot.personal.clear();
-        let mut recovered = if self.slot.begins() {
+        let unread = self.slot.begins();
+        let mut recovered = if unread {
             recovery::unbegun::<K>(&self.slot.key)
         } else {
             recovery::recover_in::<K>(
@@ -48,6 +49,7 @@ impl<K: Entity> Host<K> {
         // Every open answer is in the window, whatever its size: a repeat of one must be known.
         let window = services.options.command_window.max(services.options.tickets_open_max);
         let mut life = Life::new(Arc::new(incarnation), recovered, window);
+        life.unread = unread;
         *self.slot.incarnation.lock() = Some(Arc::clone(&life.incarnation));
         life.look_up.extend(self.slot.answered_before.lock().drain(..));
         self.life = Some(Box::new(life));

@@ -136,11 +136,26 @@ impl DeadLetterOffice {
     }
 
     async fn discard_effect(&self, letter: &DeadLetter) -> Result<(), OfficeError> {
-        // What is said to have failed must not be sent afterwards, nor while that is said.
+        // What is said to have failed must not be sent afterwards, nor while that is said: nothing
+        // goes into a pool from here on, and what is in one is looked for behind that.
+        let quarantine = &self.courier.quarantine;
+        let is_new = quarantine.hold(letter);
         if self.pools.have(letter.message) {
+            if is_new {
+                quarantine.let_go(letter);
+            }
             return Err(OfficeError::UnderWay);
         }
-        self.courier.quarantine.hold(letter);
+        let given_up = self.give_up(letter).await;
+        if given_up.is_err() {
+            // The letter may be gone, and with it what holds the effect.
+            quarantine.read_again();
+            self.courier.left.note(&letter.key);
+        }
+        given_up
+    }
+
+    async fn give_up(&self, letter: &DeadLetter) -> Result<(), OfficeError> {
         let deadline = Instant::now() + self.courier.patience;
         let registry = &self.courier.registry;
         let (id, stream) = (EffectId(letter.name.clone()), letter.key.stream());

@@ -96,7 +96,8 @@ impl Reading {
 struct Shared {
     held: RwLock<BTreeMap<StreamId, Held>>,
     unwritten: Mutex<Vec<DeadLetter>>,
-    releases: AtomicU64,
+    /// Letters that were put in force or taken out of it otherwise than by a reading.
+    changes: AtomicU64,
     /// Letters that were put, by reason, in the order of [`LetterReason::ALL`].
     put: [AtomicU64; LetterReason::ALL.len()],
     bell: Notify,
@@ -124,7 +125,7 @@ impl Quarantine {
         Self(Arc::new(Shared {
             held: RwLock::default(),
             unwritten: Mutex::default(),
-            releases: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             put: Default::default(),
             bell: Notify::new(),
             reading: Mutex::default(),
@@ -242,9 +243,33 @@ impl Quarantine {
     }
 
     /// Puts a letter in force that the store has and this node may not have read: whoever owned the
-    /// entity before may have written it late.
-    pub(crate) fn hold(&self, letter: &DeadLetter) {
-        hold(&mut self.0.held.write(), letter);
+    /// entity before may have written it late. Whether it was not in force.
+    pub(crate) fn hold(&self, letter: &DeadLetter) -> bool {
+        let mut all = self.0.held.write();
+        let before = all.get(&letter.key.stream());
+        let is_new = before.is_none_or(|held| !held.messages.contains(&letter.message));
+        // A reading under way may have begun before it was written.
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+        hold(&mut all, letter);
+        is_new
+    }
+
+    /// Takes a letter out of force, here alone.
+    pub(crate) fn let_go(&self, letter: &DeadLetter) {
+        let mut all = self.0.held.write();
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+        let stream = letter.key.stream();
+        if let Some(held) = all.get_mut(&stream) {
+            match letter.kind {
+                LetterKind::Entity => held.entity = false,
+                LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
+                    held.messages.remove(&letter.message);
+                }
+            }
+            if !held.entity && held.messages.is_empty() {
+                all.remove(&stream);
+            }
+        }
     }
 
     /// Takes a letter back: away from the store, and then its message may be delivered again.
@@ -266,28 +291,18 @@ impl Quarantine {
             self.read_again();
         }
         if !removed? {
-            let there = store.dead_letter(letter.id).await?.is_some();
-            return Err(if there { not_owner } else { OfficeError::NotFound });
-        }
-        let mut all = self.0.held.write();
-        self.0.releases.fetch_add(1, Ordering::Relaxed);
-        let stream = letter.key.stream();
-        if let Some(held) = all.get_mut(&stream) {
-            match letter.kind {
-                LetterKind::Entity => held.entity = false,
-                LetterKind::Command | LetterKind::Timer | LetterKind::Effect => {
-                    held.messages.remove(&letter.message);
-                }
+            if store.dead_letter(letter.id).await?.is_some() {
+                return Err(not_owner);
             }
-            if !held.entity && held.messages.is_empty() {
-                all.remove(&stream);
-            }
+            self.let_go(letter);
+            return Err(OfficeError::NotFound);
         }
+        self.let_go(letter);
         Ok(())
     }
 
     /// Has the letters read again, for the store may have others than are known here.
-    fn read_again(&self) {
+    pub(crate) fn read_again(&self) {
         let mut reading = self.0.reading.lock();
         reading.wanted = reading.begun.saturating_add(1);
         drop(reading);
@@ -299,9 +314,9 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Reads all letters; false where one was released meanwhile, and may have been read before.
+    /// Reads all letters; false where one came or went meanwhile, which this may have missed.
     async fn try_load(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        let releases = self.0.releases.load(Ordering::Relaxed);
+        let changes = self.0.changes.load(Ordering::Relaxed);
         let (mut fresh, mut after) = (BTreeMap::new(), 0);
         loop {
             let letters = store.dead_letters(None, after, PAGE).await?;
@@ -312,7 +327,7 @@ impl Quarantine {
             }
         }
         let mut held = self.0.held.write();
-        if self.0.releases.load(Ordering::Relaxed) != releases {
+        if self.0.changes.load(Ordering::Relaxed) != changes {
             return Ok(false);
         }
         self.0.unwritten.lock().iter().for_each(|letter| hold(&mut fresh, letter));

@@ -86,7 +86,7 @@ metrics! {
     RESIDENTS = Gauge "coppice_residents" ["kind", "temperature"]
         "Entities in memory: running, or hibernated.";
     COMMANDS_OPEN = Gauge "coppice_commands_open" ["kind"]
-        "Commands that are not answered yet; at server.commands_open_max no more are taken in.";
+        "Commands whose answers somebody waits for; at server.commands_open_max no more are taken in.";
     RESIDENT_BYTES = Gauge "coppice_resident_bytes" ["kind"]
         "Memory of entities, estimated, in bytes.";
     HIBERNATED = Counter "coppice_entities_hibernated" ["kind"] "Entities that fell asleep.";

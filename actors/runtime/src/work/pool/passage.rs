@@ -27,11 +27,12 @@ pub(super) enum Called {
     /// It waits for a switch of its kind or tenant.
     PutDown(Target),
     Ended(EffectOutcome),
-    /// This node doesn't own the entity, or can't count: somebody else looks again.
+    /// This node doesn't own the entity, or can't count, or it is out of delivery: somebody looks
+    /// again.
     Left,
     /// The node goes down.
     Stopped,
-    /// Its entity doesn't want it any more, or it is out of delivery.
+    /// Its entity doesn't want it any more.
     Withdrawn,
     /// Too many lives of the node began it and recorded no outcome.
     StartedTooOften(u32),
@@ -51,9 +52,10 @@ impl PoolRunner {
         if self.lease.epoch(job.shard) != Some(job.epoch) {
             return Some(Bar::Ends(Called::Left));
         }
-        // A letter of another owner's may have been read meanwhile.
+        // A letter of another owner's may have been read meanwhile. It may be taken back before this
+        // one is out of the pool, so the entity is looked at again.
         if self.courier.quarantine.holds(job.key.stream(), job.idempotency_key()) {
-            return Some(Bar::Ends(Called::Withdrawn));
+            return Some(Bar::Ends(Called::Left));
         }
         holding(&self.gate, job).map(|_| Bar::Waits)
     }

@@ -121,6 +121,8 @@ async fn executed(
     let id = EntityId::new(&command_id.to_string()).map_err(|_| unreadable_path())?;
     arrived.command.id = id.clone();
     (arrived.command.command_id, arrived.command.keyed) = (command_id, true);
+    // Its id follows from the step's: there may be one.
+    arrived.command.begins = false;
     let plan = json!({"name": "execute", "steps": [{
         "id": step.step_id, "plugin": "builtin", "capability": step.step_type,
         "approval": step.requires_approval, "input": literal(Value::Object(step.parameters)),
