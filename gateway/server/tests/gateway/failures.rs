@@ -91,6 +91,19 @@ async fn a_node_with_as_much_under_way_as_it_may_takes_no_more_and_still_reads()
     assert_eq!(gateway.add().await.status, 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_has_the_time_that_its_client_gives_it_and_no_more_than_the_node_does() {
+    let gateway = gateway();
+    for (asked, waits_ms) in [("50", 50), ("86400000", 30_000)] {
+        let started = tokio::time::Instant::now();
+        let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let request = command("/v1/entities/counter/a/add").header("x-request-timeout-ms", asked);
+        gateway.send(request.body(never).unwrap()).await.not_applied(408, "body_timeout");
+        let waited = started.elapsed().as_millis();
+        assert!((waits_ms..waits_ms + 10).contains(&waited), "{asked}: {waited} ms");
+    }
+}
+
 fn request_of(method: &str, path: &str) -> axum::http::Request<Body> {
     request(method, path).body(Body::empty()).unwrap()
 }
