@@ -3,13 +3,15 @@
 //! **Invariants:** nothing is done for a request before its caller is known, its scope allows it,
 //! its tenant's limit has room and, for one that writes, the node has; a refusal by a limit costs no
 //! look into the store. What operators do is never refused for the load: they may be what ends it.
+//! Who is refused for it hears so after a pause: a client that comes again at once would else have
+//! the node spend on refusals what it needs for the rest.
 
 use std::sync::Arc;
 
 use axum::http::header;
 use axum::http::request::Parts;
 use coppice_api::codes;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::auth::{AuthError, Principal, Scope};
 use crate::exchange::Exchange;
@@ -54,6 +56,8 @@ impl App {
         exchange.allow(allowance);
         taken.inspect_err(|_| http.rate_refused(scope))?;
         if class == Class::Write && self.registry.commands_open() >= self.limits.commands_open_max {
+            let pause = Instant::now() + self.limits.refusal_pause;
+            sleep_until(pause.min(deadline)).await;
             let detail = "the node has as many commands under way as it may";
             return Err(Fault::new(codes::OVERLOADED, detail));
         }

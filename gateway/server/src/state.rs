@@ -92,6 +92,8 @@ pub struct RequestLimits {
     pub workflow_bytes_max: usize,
     /// Commands under way at which no more are taken in from outside.
     pub commands_open_max: usize,
+    /// How long a request is kept that is refused for this.
+    pub refusal_pause: Duration,
     /// How long the client waits at most.
     pub timeout: Duration,
 }
@@ -102,6 +104,7 @@ impl From<&ServerConfig> for RequestLimits {
             body_bytes_max: config.body_bytes_max,
             workflow_bytes_max: config.workflow_bytes_max,
             commands_open_max: config.commands_open_max,
+            refusal_pause: Duration::from_millis(config.refusal_pause_ms),
             timeout: Duration::from_millis(config.request_timeout_ms),
         }
     }

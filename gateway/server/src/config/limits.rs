@@ -207,6 +207,7 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
         ("server.connections_max", size(server.connections_max), 1..=1_000_000),
         ("server.commands_open_max", size(server.commands_open_max), 1..=10_000_000),
+        ("server.refusal_pause_ms", server.refusal_pause_ms, 0..=60_000),
         ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),
         ("server.idle_timeout_ms", server.idle_timeout_ms, 1..=DAY_MS),
         ("server.streams_max", u64::from(server.streams_max), 0..=1_000_000),

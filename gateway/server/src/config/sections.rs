@@ -85,6 +85,8 @@ pub struct ServerConfig {
     pub connections_max: usize,
     /// Commands under way at which no more are taken in from outside.
     pub commands_open_max: usize,
+    /// How long a request is kept that is refused for this.
+    pub refusal_pause_ms: u64,
     /// How long a client waits for an answer at most.
     pub request_timeout_ms: u64,
     /// A connection is closed after nothing was written to it for this long.

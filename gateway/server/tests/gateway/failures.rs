@@ -92,6 +92,28 @@ async fn a_node_with_as_much_under_way_as_it_may_takes_no_more_and_still_reads()
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_refused_for_the_load_hears_so_after_a_pause() {
+    let mut config = config();
+    config.server.commands_open_max = 3;
+    config.server.refusal_pause_ms = 200;
+    let gateway = gateway_with(&config);
+    gateway.kind.commands_open.store(3, Ordering::SeqCst);
+    // No longer than the client waits.
+    for (timeout_ms, waits_ms) in [("9000", 200), ("50", 50)] {
+        let started = tokio::time::Instant::now();
+        let request =
+            command("/v1/entities/counter/a/add").header("x-request-timeout-ms", timeout_ms);
+        let request = request.body(Body::from(r#"{"amount":1}"#)).unwrap();
+        gateway.send(request).await.not_applied(503, "overloaded");
+        let waited = started.elapsed().as_millis();
+        assert!((waits_ms..waits_ms + 10).contains(&waited), "{timeout_ms}: {waited} ms");
+    }
+    let started = tokio::time::Instant::now();
+    assert_eq!(gateway.get("/v1/entities/counter/a").await.status, 200);
+    assert!(started.elapsed().as_millis() < 10, "who isn't refused doesn't wait");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_has_the_time_that_its_client_gives_it_and_no_more_than_the_node_does() {
     let gateway = gateway();
     for (asked, waits_ms) in [("50", 50), ("86400000", 30_000)] {
