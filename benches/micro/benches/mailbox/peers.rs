@@ -10,7 +10,7 @@ use kameo::actor::Spawn as _;
 use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::{Message, callers};
+use crate::doorbell::{Message, callers};
 
 /// Larger than what a row sends, for none of the peers is to wait: ours has no limit here either.
 const ROOM: usize = 4_000_000;
