@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails where it must not fails the test")]
 
+#[path = "load/secret.rs"]
+mod secret;
+#[path = "load/terminal.rs"]
+mod terminal;
+
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -132,6 +137,52 @@ async fn any_gateway_is_driven_by_its_address_and_key() {
     let output = load(BRIEF, out.path(), &["--target", sandbox.url()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("COPPICE_API_KEY"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_missed_threshold_and_a_late_generator_have_exit_codes_of_their_own() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let target = ["--target", sandbox.url(), "--key", sandbox.key(), "--quiet"];
+    let missed = BRIEF.replace("[capacity]", "thresholds = ['add.p99_ms < 0.001']\n[capacity]");
+    let late = BRIEF.replace("lag_p99_max_ms = 60000", "lag_p99_max_ms = 0");
+    for (scenario, code, reason) in
+        [(missed, 2, "add.p99_ms < 0.001 does not hold"), (late, 3, "THE GENERATOR WAS")]
+    {
+        let out = TempDir::new().unwrap();
+        let output = load(&scenario.replace("for_s = 6", "for_s = 1"), out.path(), &target);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(reason), "{}", said(&output));
+    }
+}
+
+/// Without a terminal it is a signal that says so.
+#[test]
+fn a_signal_ends_a_run_before_its_time_and_takes_back_what_was_done() {
+    let out = TempDir::new().unwrap();
+    let file = out.path().join("scenario.toml");
+    let frozen = "[[faults]]\nkind = 'freeze'\nat_s = 1\nfor_s = 500\n";
+    std::fs::write(&file, BRIEF.replace("for_s = 6", "for_s = 600") + frozen).unwrap();
+    let mut command = Command::new(binary());
+    command.arg("load").args([file.as_path(), "--out".as_ref(), out.path()]).arg("--plain");
+    command.env_remove("COPPICE_API_KEY").env("TMPDIR", out.path());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut says = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("[freeze]") {
+        line.clear();
+        assert_ne!(says.read_line(&mut line).unwrap(), 0, "it never froze");
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let mut rest = String::new();
+    says.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    assert!(rest.contains("the run was ended before its time"), "{rest}");
+    // The node's directory is gone with it.
+    let left: Vec<_> =
+        std::fs::read_dir(out.path()).unwrap().map(|one| one.unwrap().path()).collect();
+    assert!(left.iter().all(|path| path.is_file()), "{left:?}");
 }
 
 #[test]

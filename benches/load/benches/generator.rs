@@ -15,6 +15,8 @@ use coppice_load::faults::{DatabaseCommands, External, Reached};
 use coppice_load::plan::Slice;
 use coppice_load::run::{Finished, Options, RunName, run};
 use coppice_load::scenario::Scenario;
+use coppice_load::stop::Stop;
+use coppice_load::wire::Trust;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -109,7 +111,7 @@ fn main() {
     for (name, arrivals) in rows {
         let directory = tempfile::TempDir::new().unwrap();
         let mut target = External {
-            reached: Reached { url: url.clone(), key: "k".to_owned() },
+            reached: Reached { url: url.clone(), key: "k".to_owned(), trust: Trust::System },
             process_id: None,
             restart: None,
             database: DatabaseCommands::default(),
@@ -121,6 +123,7 @@ fn main() {
             slice: Slice::WHOLE,
             name: RunName::drawn(),
             onlooker: None,
+            stop: Stop::default(),
         };
         let before = spent.load(Ordering::Relaxed);
         let finished = run(scenario(&arrivals, for_s), &mut target, &options).unwrap();

@@ -22,7 +22,9 @@ use crate::record::Nanos;
 use crate::report::{Conclusion, Report, plain};
 use crate::run::{Finished, Options, RunError, RunName, default_out, run};
 use crate::scenario::{CANONICAL, SHIPPED, Scenario, ScenarioError};
+use crate::stop::Stop;
 use crate::threshold::{Threshold, ThresholdError};
+use crate::wire::Trust;
 
 /// How a run that was carried out ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +123,10 @@ pub fn load(
         list()?;
         return Ok(Verdict::Pass);
     }
+    let stop = Stop::default();
+    stop.listen()?;
     if let Some(address) = &arguments.join {
-        together::join(arguments, address, starter(arguments, &mut own)?.as_mut())?;
+        together::join(arguments, address, starter(arguments, &mut own)?.as_mut(), &stop)?;
         return Ok(Verdict::Pass);
     }
     let name = arguments.scenario.as_deref().unwrap_or(CANONICAL);
@@ -142,15 +146,21 @@ pub fn load(
     for number in 0..runs {
         let out = if runs == 1 { out.clone() } else { out.join(format!("run-{number}")) };
         let mut starter = starter(arguments, &mut own)?;
-        reports.push(once(arguments, &scenario, &thresholds, starter.as_mut(), out)?);
+        reports.push(once(arguments, &scenario, &thresholds, starter.as_mut(), out, &stop)?);
     }
-    if let Some(path) = &arguments.save_baseline {
+    let worst = reports.iter().map(|report| report.conclusion).min();
+    let worst = worst.map_or(Verdict::Pass, Verdict::from);
+    // What isn't the target's, or is wrong, is nothing to compare with.
+    let is_sound = !matches!(worst, Verdict::GeneratorLimited | Verdict::Correctness);
+    if let Some(path) = arguments.save_baseline.as_ref().filter(|_| is_sound) {
         let figures: Vec<_> = reports.iter().map(|report| report.figures.clone()).collect();
         let environment = reports[0].environment.clone();
         Baseline::of(&scenario.name, environment, &figures)?.write(path)?;
     }
-    let worst = reports.iter().map(|report| report.conclusion).min();
-    Ok(worst.map_or(Verdict::Pass, Verdict::from))
+    if arguments.save_baseline.is_some() && !is_sound {
+        writeln!(io::stderr().lock(), "no baseline is kept of these runs")?;
+    }
+    Ok(worst)
 }
 
 /// One run, with its report.
@@ -160,11 +170,12 @@ fn once(
     thresholds: &[Threshold],
     starter: &mut dyn Starter,
     out: PathBuf,
+    stop: &Stop,
 ) -> Result<Report, CommandError> {
     let slice = arguments.slice;
-    let finished = watched(arguments, scenario, |onlooker| {
-        let (out, threads) = (out.clone(), arguments.threads);
-        let options = Options { out, threads, slice, name: RunName::drawn(), onlooker };
+    let finished = watched(arguments, scenario, stop, |onlooker| {
+        let (out, threads, stop) = (out.clone(), arguments.threads, stop.clone());
+        let options = Options { out, threads, slice, name: RunName::drawn(), onlooker, stop };
         run(scenario.clone(), starter, &options)
     })??;
     judged(arguments, &finished, thresholds, (u64::from(slice.of), 0), out)
@@ -174,14 +185,17 @@ fn once(
 fn watched<T>(
     arguments: &LoadArguments,
     scenario: &Scenario,
+    stop: &Stop,
     run: impl FnOnce(Option<SyncSender<Sight>>) -> T,
 ) -> io::Result<T> {
     if arguments.quiet {
         return Ok(run(None));
     }
-    let (onlooker, watching) = watching::watch(scenario, arguments.threads, arguments.plain)?;
+    let (threads, is_plain) = (arguments.threads, arguments.plain);
+    let (onlooker, watching) = watching::watch(scenario, threads, is_plain, stop.clone())?;
     let came = run(Some(onlooker));
-    watching.end()?;
+    // Whoever stopped looking on misses nothing else of a run that was carried out.
+    let _unseen = watching.end();
     Ok(came)
 }
 
@@ -196,7 +210,7 @@ fn judged(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let is_own = arguments.target.is_none();
-        let mut environment = environment(&finished.reached, is_own).await;
+        let mut environment = environment(&finished.reached, is_own, finished.began).await;
         if is_own {
             let store = if arguments.database.is_some() { "postgresql" } else { "sqlite" };
             environment.store = Some(store.to_owned());
@@ -230,6 +244,7 @@ fn starter(
             reached: Reached {
                 url: url.clone(),
                 key: arguments.key.clone().ok_or(CommandError::NoKey)?,
+                trust: arguments.ca.clone().map_or(Trust::System, Trust::File),
             },
             process_id: arguments.pid,
             restart: arguments.restart.clone(),
@@ -261,7 +276,8 @@ fn say(finished: &Finished, report: &Report) -> io::Result<()> {
         writeln!(
             out,
             "\nTHE GENERATOR WAS THE BOTTLENECK: it was further behind its plan than \
-             {} ms at the 99th percentile.\nThese figures are of the generator, not of the target.",
+             {} ms at the 99th percentile, or a thread of it had no time left.\n\
+             These figures are of the generator, not of the target.",
             finished.scenario.lag_p99_max_ms
         )?;
     }

@@ -13,26 +13,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use hyper::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::baseline::{Baseline, BaselineError};
 use crate::check::elle::{Elle, ElleError};
-use crate::check::{CheckError, HttpError, HttpServed, Options, Verdict, check};
+use crate::check::{CheckError, HttpServed, Options, Verdict, check};
 use crate::faults::Reached;
 use crate::figures::{figures, names};
-use crate::record::Operation;
+use crate::record::{Nanos, Operation};
 use crate::recording::{History, HistoryError, SORTED_AT_ONCE};
 use crate::recovery::aftermaths;
 use crate::report::{Environment, HlogError, Report, Sources, build, html, plain, write_hlog};
 use crate::run::Finished;
 use crate::scenario::Scenario;
 use crate::threshold::{Threshold, ThresholdError};
+use crate::wire::{Call, Clock, Slot, TargetError};
 
 /// How long the target may take to say what it is.
-const ABOUT_MAX: Duration = Duration::from_secs(10);
+const ABOUT_MAX_NS: Nanos = 10_000_000_000;
 
 /// Why there is no report.
 #[derive(Debug, Error)]
@@ -42,7 +44,7 @@ pub enum ExamineError {
     History(#[from] HistoryError),
     /// The target can't be asked.
     #[error(transparent)]
-    Target(#[from] HttpError),
+    Target(#[from] TargetError),
     /// What it serves can't be had.
     #[error("the answers can not be checked")]
     Check(#[from] CheckError<HistoryError>),
@@ -83,7 +85,7 @@ pub struct Examination {
     /// Nobody else uses the run's entities.
     pub alone: bool,
     /// How many generators there were, and how far their clocks may be apart.
-    pub generators: (u64, crate::record::Nanos),
+    pub generators: (u64, Nanos),
     /// Where it was, as far as the caller knows: see [`environment`].
     pub environment: Environment,
 }
@@ -114,22 +116,21 @@ const fn steps(operation: Operation) -> &'static [Operation] {
     }
 }
 
-/// What is known of machine and target; of the target what it says of itself, which may be nothing.
-pub async fn environment(reached: &Reached, is_own: bool) -> Environment {
+/// What is known of machine and target of a run that began then; of the target what it says of itself, which may be nothing.
+pub async fn environment(reached: &Reached, is_own: bool, began: SystemTime) -> Environment {
     #[derive(Deserialize)]
     struct Health {
         version: String,
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = began.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut environment = Environment::of_this_machine(&reached.url);
-    environment.began_at = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+    environment.began_at = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
     environment.is_own = is_own;
-    let url = format!("{}/health", reached.url.trim_end_matches('/'));
-    let client = reqwest::Client::builder().timeout(ABOUT_MAX).build();
-    let Ok(client) = client else { return environment };
-    if let Ok(answer) = client.get(url).bearer_auth(&reached.key).send().await
-        && let Ok(text) = answer.text().await
-        && let Ok(health) = serde_json::from_str::<Health>(&text)
+    let Ok(target) = reached.target() else { return environment };
+    let health = Call::get(Uri::from_static("/health"));
+    let asked = Slot::new(0).ask(&target, &health, Clock::begin(), ABOUT_MAX_NS).await;
+    if let Ok(answer) = asked.answer
+        && let Ok(health) = serde_json::from_slice::<Health>(&answer.body)
     {
         environment.server_version = Some(health.version);
     }
@@ -148,7 +149,7 @@ pub async fn examine(
     let Examination { out, thresholds, baseline, elle, alone, generators, mut environment } =
         examination;
     environment.settings.insert("scenario".to_owned(), digest(scenario));
-    let served = HttpServed::new(&reached.url, &reached.key)?;
+    let served = HttpServed::new(reached.target()?);
     let entries = History::open(history)?.by_key(SORTED_AT_ONCE)?;
     let (generators, skew) = generators;
     let options =

@@ -31,6 +31,7 @@ pub mod run;
 mod sample;
 pub mod scenario;
 pub mod scrape;
+pub mod stop;
 pub mod threshold;
 pub mod view;
 pub mod wire;

@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::record::{Nanos, Operation, Outcome};
+use crate::recovery::{SECOND, median, second_of};
 
-/// 1 us to 60 s with three digits; values are nanoseconds / 1,000.
+/// Beyond this nothing is told apart: an hour, in microseconds. An operation with all its retries takes
+/// minutes where the target is away.
+pub const LONGEST_US: u64 = 3_600_000_000;
+/// A thread that sends and has used more of a processor than this was busy with itself.
+const BUSY_MAX: f64 = 0.95;
+
+/// 1 us to an hour with three digits; values are nanoseconds / 1,000.
 #[must_use]
 #[expect(clippy::missing_panics_doc, reason = "the bounds are constants that fit")]
 pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds fit")
+    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds fit")
 }
 
 /// One for a single second: two digits, and as large as what it holds. A run has thousands.
@@ -74,6 +81,8 @@ pub struct Second {
     pub in_flight: u64,
     /// Behind the plan, in microseconds, of what was written in it.
     pub lag: Histogram<u64>,
+    /// How much of a processor the busiest thread that sends has used.
+    pub busiest: f64,
     /// The server's resident memory in bytes and its counters by metric name, where they could be had.
     pub server: BTreeMap<String, f64>,
 }
@@ -91,6 +100,7 @@ impl Second {
             dropped: 0,
             in_flight: 0,
             lag: second_histogram(),
+            busiest: 0.0,
             server: BTreeMap::new(),
         }
     }
@@ -102,6 +112,7 @@ impl Second {
         self.started += other.started;
         self.dropped += other.dropped;
         self.in_flight += other.in_flight;
+        self.busiest = self.busiest.max(other.busiest);
         for (outcome, count) in &other.ended {
             *self.ended.entry(*outcome).or_default() += count;
         }
@@ -117,11 +128,46 @@ impl Second {
 
 impl Measured {
     /// Whether the generator was the bottleneck, and not the target: what it measured then is of
-    /// itself. It was further behind its plan than the scenario allows.
+    /// itself. It was further behind its plan than the scenario allows, or a thread of it had no time
+    /// left; a closed loop has no plan that it could be behind of.
     #[must_use]
     pub fn is_generator_limited(&self) -> bool {
-        self.lag.value_at_quantile(0.99) > self.generator.lag_p99_max_us
+        self.lag_p99_us() > self.generator.lag_p99_max_us || self.is_generator_busy()
     }
+
+    /// Behind the plan at the 99th percentile: of all, or of the thread that was furthest behind where
+    /// that is more. In a sum it would be one of many.
+    #[must_use]
+    pub fn lag_p99_us(&self) -> u64 {
+        self.lag.value_at_quantile(0.99).max(self.generator.lag_p99_us)
+    }
+
+    /// Whether a thread that sends had no time left.
+    #[must_use]
+    pub fn is_generator_busy(&self) -> bool {
+        self.generator.busiest > BUSY_MAX
+    }
+}
+
+/// How much of a processor the busiest thread that sends has used, in the median over the whole seconds
+/// of a phase: of those that count and of the one that was best as a capacity, in that where it was
+/// most.
+#[must_use]
+pub fn busiest(phases: &[Phase], capacity: Option<Peak>, seconds: &[Second]) -> f64 {
+    let best = capacity.map(|peak| capacity_phase(peak.sessions));
+    let looked_at =
+        phases.iter().filter(|phase| phase.counts || Some(&phase.name) == best.as_ref());
+    let shares = looked_at.filter_map(|phase| {
+        let whole = second_of(phase.from.next_multiple_of(SECOND))..second_of(phase.to);
+        median(seconds.get(whole)?.iter().map(|second| second.busiest))
+    });
+    shares.fold(0.0, f64::max)
+}
+
+/// What the stretch is called in which the capacity is looked at.
+#[must_use]
+pub fn capacity_phase(sessions: u32) -> String {
+    format!("capacity-{sessions}")
 }
 
 /// One fault as it was carried out.
@@ -188,4 +234,8 @@ pub struct Generator {
     pub elapsed: Nanos,
     /// The most that the lag may be at its 99th percentile, in microseconds.
     pub lag_p99_max_us: u64,
+    /// What it was for the thread that was furthest behind.
+    pub lag_p99_us: u64,
+    /// How much of a processor the busiest thread used: see [`busiest`].
+    pub busiest: f64,
 }

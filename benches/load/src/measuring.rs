@@ -6,13 +6,11 @@ use std::sync::mpsc::SyncSender;
 
 use hdrhistogram::Histogram;
 
-use crate::measured::{Cell, Latencies, Second, histogram};
+use crate::measured::{Cell, LONGEST_US, Latencies, Second, histogram};
 use crate::record::{Entry, Nanos, Outcome};
 
 const NANOS_PER_S: Nanos = 1_000_000_000;
 const NANOS_PER_US: Nanos = 1_000;
-/// What a second's histogram takes at most, so that it can't grow without end: an hour.
-const LONGEST_US: u64 = 3_600_000_000;
 
 /// What whoever looks on is told.
 #[derive(Debug, Clone)]
@@ -54,6 +52,8 @@ pub struct Tally {
     pub seconds: Vec<Second>,
     /// Behind the plan, of what counts.
     pub lag: Histogram<u64>,
+    /// Its 99th percentile in the thread, of those put together, that was furthest behind.
+    pub lag_p99_us: u64,
     /// Had no place.
     pub dropped: u64,
     /// Problem codes.
@@ -76,6 +76,7 @@ impl Tally {
             cells: BTreeMap::new(),
             seconds: Vec::new(),
             lag: histogram(),
+            lag_p99_us: 0,
             dropped: 0,
             codes: BTreeMap::new(),
             without_retry_after: 0,
@@ -91,23 +92,33 @@ impl Tally {
         self.second(intended).intended += 1;
     }
 
+    /// It was looked at, late or not, whatever becomes of it.
+    pub fn is_due(&mut self, phase: usize, intended: Nanos, now: Nanos) {
+        let lag_us = now.saturating_sub(intended) / NANOS_PER_US;
+        if self.counts.get(phase).copied().unwrap_or_default() {
+            self.lag.saturating_record(lag_us);
+        }
+        put(&mut self.second(now).lag, lag_us);
+    }
+
     /// There was no place for it.
     pub fn is_dropped(&mut self, intended: Nanos) {
         self.dropped += 1;
         self.second(intended).dropped += 1;
     }
 
-    /// An operation begins, late or not.
-    pub fn begins(&mut self, phase: usize, intended: Nanos, now: Nanos) {
-        let lag_us = now.saturating_sub(intended) / NANOS_PER_US;
-        if self.counts.get(phase).copied().unwrap_or_default() {
-            self.lag.saturating_record(lag_us);
-        }
+    /// An operation begins.
+    pub fn begins(&mut self, now: Nanos) {
         self.in_flight += 1;
         let in_flight = self.in_flight;
         let second = self.second(now);
-        put(&mut second.lag, lag_us);
         second.in_flight = second.in_flight.max(in_flight);
+    }
+
+    /// So much of a processor this thread has used in about a second up to now.
+    pub fn was_busy(&mut self, now: Nanos, share: f64) {
+        let second = self.second(now.saturating_sub(NANOS_PER_S / 2));
+        second.busiest = second.busiest.max(share);
     }
 
     /// An operation is over, with all its tries.
@@ -161,6 +172,8 @@ impl Tally {
         for (mine, other) in self.seconds.iter_mut().zip(&other.seconds) {
             mine.merge(other);
         }
+        let its_own = other.lag_p99_us.max(other.lag.value_at_quantile(0.99));
+        self.lag_p99_us = self.lag_p99_us.max(its_own);
         self.lag.add(&other.lag).expect(bounds);
         self.dropped += other.dropped;
         self.without_retry_after += other.without_retry_after;
@@ -256,8 +269,10 @@ mod tests {
     #[test]
     fn lag_counts_where_its_phase_does_and_stands_in_every_second() {
         let mut tally = Tally::new(vec![false, true], 0, None);
-        tally.begins(0, 0, 3_000_000);
-        tally.begins(1, 1_000_000_000, 1_002_000_000);
+        for (phase, intended, now) in [(0, 0, 3_000_000), (1, 1_000_000_000, 1_002_000_000)] {
+            tally.is_due(phase, intended, now);
+            tally.begins(now);
+        }
         assert_eq!((tally.lag.len(), tally.lag.max()), (1, 2_000));
         assert_eq!(tally.seconds.iter().map(|one| one.lag.len()).sum::<u64>(), 2);
         assert_eq!(tally.seconds[1].in_flight, 2);
@@ -286,7 +301,8 @@ mod tests {
         let one = |at: Nanos| {
             let mut tally = Tally::new(vec![true], 0, None);
             tally.comes_up(at);
-            tally.begins(0, at, at);
+            tally.is_due(0, at, at + at / 1_000);
+            tally.begins(at);
             tally.tried(0, &entry(at, at, at + 1_000, Outcome::Acknowledged), Some("a"));
             tally.is_dropped(at);
             tally
@@ -296,5 +312,7 @@ mod tests {
         assert_eq!(tally.cells.values().next().unwrap().service.len(), 2);
         assert_eq!((tally.seconds.len(), tally.dropped, tally.codes["a"]), (3, 2, 2));
         assert_eq!(tally.seconds[2].dropped, 1);
+        // One of two is half of all, and would be one in a hundred among a hundred.
+        assert_eq!((tally.lag.value_at_quantile(0.5), tally.lag_p99_us / 10), (0, 250));
     }
 }

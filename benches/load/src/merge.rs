@@ -74,6 +74,8 @@ fn add(whole: &mut Measured, part: Measured) -> Result<(), MergeError> {
         processor: one.processor + other.processor,
         elapsed: one.elapsed.max(other.elapsed),
         lag_p99_max_us: one.lag_p99_max_us.min(other.lag_p99_max_us),
+        lag_p99_us: one.lag_p99_us.max(other.lag_p99_us),
+        busiest: one.busiest.max(other.busiest),
     };
     Ok(())
 }

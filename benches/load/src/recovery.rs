@@ -2,7 +2,7 @@
 //!
 //! | Time | From the fault to |
 //! |---|---|
-//! | to detect | the end of the first second in which an operation ended other than acknowledged, or the p99 of the acknowledged was beyond [`P99_FACTOR`] of what it was before |
+//! | to detect | the end of the first second, until [`ONSET_SECONDS`] after it was taken back, in which an operation ended other than acknowledged, or the rate or the p99 of the acknowledged was beyond what counts as back |
 //! | to recover | the beginning of the first whole second, behind those in which it was lower, whose acknowledged rate is back to [`RATE_BACK`] of the rate before |
 //! | to return to the p99 | the beginning of the first whole second, behind those in which it was higher, whose corrected p99 is within [`P99_FACTOR`] of what it was before |
 //!
@@ -34,7 +34,8 @@ pub const BEFORE_SECONDS: usize = 10;
 /// Connections that time out, and queues that run over, show a few seconds late.
 pub const ONSET_SECONDS: usize = 5;
 
-const SECOND: Nanos = 1_000_000_000;
+/// A second of the run.
+pub(crate) const SECOND: Nanos = 1_000_000_000;
 
 /// A fault and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -137,11 +138,14 @@ fn follow(aftermath: &mut Aftermath, fault: &Fault, before: Before, seconds: &[S
     aftermath.rate_lowest = behind().map(|(_, second)| rate(second)).reduce(f64::min);
     let p99s = behind().filter_map(|(_, second)| p99_ms(&second.corrected));
     aftermath.p99_highest_ms = p99s.reduce(f64::max);
-    let noticed = behind().find(|(_, second)| has_failures(second) || is_slow(second));
+    // What fails later has another cause.
+    let onset = second_of(fault.to).saturating_add(ONSET_SECONDS);
+    let noticed = behind()
+        .take_while(|(at, _)| *at <= onset)
+        .find(|(_, second)| has_failures(second) || is_slow(second) || is_low(second));
     aftermath.detect_ms = noticed.map(|(second, _)| since(second + 1));
 
     // A second with nothing in it has no p99: it is no return to one.
-    let onset = second_of(fault.to).saturating_add(ONSET_SECONDS);
     let recovered = back(behind(), onset, is_low, |second| !is_low(second));
     let has_p99 = |second: &Second| !second.corrected.is_empty();
     let returned = back(behind(), onset, is_slow, |second| has_p99(second) && !is_slow(second));
@@ -177,7 +181,8 @@ fn limit(before_ms: f64) -> f64 {
     before_ms.max(P99_FLOOR_MS) * P99_FACTOR
 }
 
-fn second_of(at: Nanos) -> usize {
+/// Which second of the run a moment is in.
+pub(crate) fn second_of(at: Nanos) -> usize {
     usize::try_from(at / SECOND).unwrap_or(usize::MAX)
 }
 
@@ -264,6 +269,12 @@ mod tests {
     }
 
     #[test]
+    fn silence_is_noticed_too() {
+        let aftermath = after(&[(100, 0, 4), (0, 0, 0), (100, 0, 4)]);
+        assert_eq!(aftermath.detect_ms, Some(1_800.0));
+    }
+
+    #[test]
     fn a_fault_that_failed_has_no_times() {
         let mut run = measured(vec![second(100, 0, 4); 3]);
         run.faults =
@@ -292,6 +303,7 @@ mod tests {
         following.push((50, 0, 90));
         let aftermath = after(&following);
         assert_eq!([aftermath.recover_ms, aftermath.p99_return_ms], [Some(0.0); 2]);
+        assert_eq!(aftermath.detect_ms, None);
         following[6] = (50, 0, 90);
         assert_eq!(after(&following[..7]).recover_ms, None, "in its onset, and to the end");
     }

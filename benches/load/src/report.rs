@@ -149,13 +149,20 @@ pub struct Generator {
     pub lag: Latency,
     /// What its p99 may be at most.
     pub lag_p99_max_ms: f64,
-    /// Whether it was more.
+    /// The p99 of the thread that was furthest behind, or of all where that is more.
+    #[serde(default)]
+    pub lag_p99_worst_ms: f64,
+    /// How much of a processor the busiest thread that sends has used, in the median over the seconds of
+    /// the phase in which it was most.
+    #[serde(default)]
+    pub busiest: f64,
+    /// Whether it was further behind than it may be, or a thread of it had no time left.
     pub is_limited: bool,
     /// Operations that it never sent, since too many were in flight.
     pub dropped: u64,
     /// Threads that sent.
     pub threads: u32,
-    /// Processor time of its process for each second of the run: 1 is one processor.
+    /// Processor time of its process for each second of the phases: 1 is one processor.
     pub processors: f64,
 }
 

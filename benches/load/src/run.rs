@@ -1,37 +1,45 @@
 //! One run from its beginning to its end.
 
+mod capacity;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::coordinate::{Alone, Company, CoordinateError};
 use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
 use crate::faults::{
-    self, Due, FaultError, Hands, Operator, Reached, Starter, StarterError, schedule,
+    self, Due, FaultError, Hands, Operator, Reached, Starter, StarterError, Until, schedule,
 };
-use crate::measured::{Cell, Fault, Generator, Measured, Peak, Phase};
+use crate::measured::{Fault, Generator, Measured, Peak, Phase, busiest};
 use crate::measuring::{Sight, Tally};
 use crate::plan::{Slice, Stretch, nanos};
 use crate::proxy::Proxy;
-use crate::record::{Nanos, Outcome};
+use crate::record::Nanos;
 use crate::recording::{Header, HistoryError, Recording};
 use crate::scenario::{Arrivals, Phase as Planned, Scenario};
 use crate::scrape::{Scraped, scrape};
-use crate::wire::{Clock, Target, TargetError};
+use crate::stop::Stop;
+use crate::wire::{Clock, Target, TargetError, connect};
 
-/// The share of a stretch of the capacity's measuring in which the target settles.
-const SETTLING: f64 = 0.25;
+pub use self::capacity::timeline;
+use self::capacity::{capacity_phases, peak, rates};
 
 /// Files of one connection: two ends in a proxy and one here, and one for a phase that still drains.
 const PER_CONNECTION: u64 = 4;
 /// Files that are open beside connections: those of the node, and of the run.
 const OTHER_FILES: u64 = 256;
+
+/// How long a target may take to prove that it is the one that is meant.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A run that could not be carried out.
 #[derive(Debug, Error)]
@@ -42,6 +50,9 @@ pub enum RunError {
     /// It can't be asked.
     #[error("the target can't be asked")]
     Target(#[from] TargetError),
+    /// No TLS with it.
+    #[error("no connection over TLS could be made to the target")]
+    Untrusted(#[source] std::io::Error),
     /// The scenario has a fault that this target can't have.
     #[error(transparent)]
     Fault(#[from] FaultError),
@@ -74,6 +85,9 @@ pub enum RunError {
     /// Those who carry it out together fell apart.
     #[error(transparent)]
     Company(#[from] CoordinateError),
+    /// Somebody wanted so.
+    #[error("the run was ended before its time")]
+    Stopped,
     /// Rates are shares of a capacity, and nothing was acknowledged while it was measured.
     #[error("nothing was acknowledged while the capacity was measured")]
     NoCapacity,
@@ -110,6 +124,8 @@ pub struct Options {
     pub name: RunName,
     /// Whoever looks on.
     pub onlooker: Option<SyncSender<Sight>>,
+    /// Whoever may want it to end before its time.
+    pub stop: Stop,
 }
 
 /// A run that was carried out.
@@ -123,6 +139,8 @@ pub struct Finished {
     pub history: PathBuf,
     /// How many tries stand in it.
     pub tries: u64,
+    /// When its clocks began.
+    pub began: SystemTime,
     /// The target, which still serves.
     pub reached: Reached,
 }
@@ -194,7 +212,10 @@ pub fn run_in(
     let due = schedule(&scenario, 0);
     let reached = starter.start(&scenario.server.environment)?;
     faults::check(&due, starter)?;
-    let direct = Target::new(&reached.url, &reached.key)?;
+    let direct = reached.target()?;
+    if direct.tls.is_some() {
+        is_trusted(&direct)?;
+    }
     let proxy = due.iter().any(|one| one.kind.is_of_the_network());
     let proxy = proxy.then(|| Proxy::start(direct.address)).transpose();
     let proxy = proxy.map_err(system("starting the proxy"))?;
@@ -212,6 +233,7 @@ pub fn run_in(
     let counts = rising.iter().map(|_| false).chain(scenario.phases.iter().map(|one| one.counts));
     // All is ready; from here on clocks run.
     company.begin()?;
+    let began = SystemTime::now();
     let driver = Driver {
         deeds,
         target: direct.by_way_of(way),
@@ -223,12 +245,23 @@ pub fn run_in(
         threads: options.threads.max(1),
         slice: options.slice,
         counts: counts.collect(),
+        stop: options.stop.clone(),
     };
     let course = Course { scenario: &scenario, driver: &driver, recording: &recording, options };
     let ran = course.run(&rising, starter, company, proxy.as_ref(), &direct)?;
     let (history, tries) = recording.end()?;
     let measured = ran.measured(&scenario, &driver, header);
-    Ok(Finished { scenario, measured, history, tries, reached })
+    Ok(Finished { scenario, measured, history, tries, began, reached })
+}
+
+/// Whether the target proves to be the one that is meant. Found out before the run: in it, nothing would
+/// be sent, and nobody told why.
+fn is_trusted(target: &Target) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(system("starting a runtime"))?;
+    let connected = runtime.block_on(async { timeout(CONNECT_MAX, connect(target)).await });
+    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    connected.map(drop).map_err(RunError::Untrusted)
 }
 
 /// Lets this process, and the server that it may start, have as many files open as the scenario has
@@ -251,39 +284,6 @@ fn make_room_for_files(scenario: &Scenario) -> Result<(), RunError> {
         return Err(RunError::Files { needed, allowed });
     }
     Ok(())
-}
-
-/// Each stretch as two phases: one in which the target settles, and one that is looked at.
-fn capacity_phases(scenario: &Scenario) -> Vec<Planned> {
-    let Some(capacity) = &scenario.capacity else { return Vec::new() };
-    let parts = |sessions: &u32| {
-        let part = |name: String, for_s: f64| Planned {
-            name,
-            for_s,
-            counts: false,
-            arrivals: Arrivals::Closed { sessions: *sessions, think_ms: 0 },
-        };
-        let settles_s = capacity.for_s * SETTLING;
-        [
-            part(format!("settling-{sessions}"), settles_s),
-            part(format!("capacity-{sessions}"), capacity.for_s - settles_s),
-        ]
-    };
-    capacity.sessions.iter().flat_map(parts).collect()
-}
-
-/// All phases of a run as they stand beforehand. Those behind the measuring of the capacity begin once
-/// all of it has ended, which may be later.
-#[must_use]
-pub fn timeline(scenario: &Scenario) -> Vec<Phase> {
-    let mut from = 0;
-    let rising = capacity_phases(scenario);
-    let phases = rising.iter().chain(&scenario.phases).map(|phase| {
-        let to = from + nanos(phase.for_s);
-        let begins = std::mem::replace(&mut from, to);
-        Phase { name: phase.name.clone(), from: begins, to, counts: phase.counts }
-    });
-    phases.collect()
 }
 
 /// What the two parts of a run have in common.
@@ -315,11 +315,11 @@ impl Course<'_> {
         direct: &Target,
     ) -> Result<Ran, RunError> {
         let clock = self.driver.clock;
-        let processor = processor_time();
         thread::scope(|scope| {
             let scraper =
                 Beside::start(scope, "load-scraper", |over| scrape(direct, clock, &over))?;
             let (first, stretches) = self.stage(rising, 0, 0.0, clock.now())?;
+            self.goes_on()?;
             let capacity = match &self.scenario.capacity {
                 None => None,
                 Some(capacity) => {
@@ -327,24 +327,30 @@ impl Course<'_> {
                     Some(peak(&capacity.sessions, &all).ok_or(RunError::NoCapacity)?)
                 }
             };
-            let base = clock.now();
+            let (base, processor) = (clock.now(), processor_time());
             let due: Vec<Due> = schedule(self.scenario, base);
             let onlooker = self.options.onlooker.as_ref();
             let operator = Operator { deeds: &self.driver.deeds, target: direct, clock };
             let faults = Beside::start(scope, "load-faults", move |over| {
                 let mut hands = Hands { starter, proxy, operator: Some(operator) };
-                faults::carry_out(&due, &mut hands, clock, onlooker, &over)
+                let until = Until { clock, run_is_over: &over, stop: &self.driver.stop };
+                faults::carry_out(&due, &mut hands, &until, onlooker)
             })?;
             let per_s = capacity.map_or(0.0, |peak| peak.per_s);
             let (mut tally, more) = self.stage(&self.scenario.phases, rising.len(), per_s, base)?;
             let elapsed = clock.now() - base;
+            let processor = processor_time() - processor;
             let faults = faults.end();
             let scraped = scraper.end().map_err(system("looking at the target's figures"))?;
             tally.merge(first);
             let phases = stretches.into_iter().chain(more).collect();
-            let processor = processor_time() - processor;
+            self.goes_on()?;
             Ok(Ran { tally, phases, faults, scraped, capacity, elapsed, processor })
         })
+    }
+
+    fn goes_on(&self) -> Result<(), RunError> {
+        if self.driver.stop.is_asked() { Err(RunError::Stopped) } else { Ok(()) }
     }
 
     /// Some phases, one after the other.
@@ -377,30 +383,6 @@ impl Course<'_> {
     }
 }
 
-/// What was acknowledged a second in each stretch in which the capacity is measured.
-#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^53")]
-fn rates(tally: &Tally, rising: &[Planned]) -> Vec<f64> {
-    let looked_at = rising.iter().enumerate().skip(1).step_by(2);
-    let rates = looked_at.map(|(phase, planned)| {
-        let acknowledged = tally.cells.iter().filter(|(cell, _)| {
-            let Cell { phase: of, outcome, .. } = cell;
-            (*of, *outcome) == (phase, Outcome::Acknowledged)
-        });
-        let count: u64 = acknowledged.map(|(_, latencies)| latencies.service.len()).sum();
-        count as f64 / planned.for_s
-    });
-    rates.collect()
-}
-
-/// The best of the stretches.
-fn peak(sessions: &[u32], rates: &[f64]) -> Option<Peak> {
-    let peaks = sessions
-        .iter()
-        .zip(rates)
-        .map(|(sessions, per_s)| Peak { per_s: *per_s, sessions: *sessions });
-    peaks.filter(|peak| peak.per_s > 0.0).max_by(|one, other| one.per_s.total_cmp(&other.per_s))
-}
-
 impl Ran {
     fn measured(self, scenario: &Scenario, driver: &Driver, header: Header) -> Measured {
         let mut tally = self.tally;
@@ -408,6 +390,7 @@ impl Ran {
             tally.reach(second + 1);
             tally.seconds[second].server = figures;
         }
+        let busiest = busiest(&self.phases, self.capacity, &tally.seconds);
         Measured {
             run: header.run,
             seed: header.seed,
@@ -426,6 +409,8 @@ impl Ran {
                 processor: self.processor,
                 elapsed: self.elapsed,
                 lag_p99_max_us: scenario.lag_p99_max_ms * 1_000,
+                lag_p99_us: tally.lag_p99_us,
+                busiest,
             },
         }
     }

@@ -22,6 +22,7 @@ pub(crate) fn second(acknowledged: u64, broken: u64, latency_ms: u64) -> Second 
         dropped: 0,
         in_flight: 4,
         lag: histogram(),
+        busiest: 0.0,
         server: BTreeMap::new(),
     }
 }

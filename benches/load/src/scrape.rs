@@ -53,8 +53,8 @@ pub fn figures(text: &str) -> BTreeMap<String, f64> {
         }
         let behind = line.rfind('}').map_or_else(|| &line[name.len()..], |at| &line[at + 1..]);
         let value = behind.split_ascii_whitespace().next().and_then(|value| value.parse().ok());
-        if let Some(value) = value {
-            let value: f64 = value;
+        // What is no number, such as a share of nothing, can't be written as JSON.
+        if let Some(value) = value.filter(|value: &f64| value.is_finite()) {
             *figures.entry(name.to_owned()).or_default() += value;
         }
     }

@@ -17,6 +17,8 @@ use coppice_load::record::{Entry, Operation, Outcome, op_of};
 use coppice_load::recording::History;
 use coppice_load::run::{Finished, Options, RunError, RunName, run_in};
 use coppice_load::scenario::Scenario;
+use coppice_load::stop::Stop;
+use coppice_load::wire::Trust;
 use stub::{Faults, Stub};
 use tempfile::TempDir;
 
@@ -45,13 +47,14 @@ fn tried_in(
 ) -> Result<(TempDir, Finished), RunError> {
     let out = TempDir::new().unwrap();
     let mut target = External {
-        reached: Reached { url: stub.url(), key: Stub::KEY.to_owned() },
+        reached: Reached { url: stub.url(), key: Stub::KEY.to_owned(), trust: Trust::System },
         process_id: None,
         restart: None,
         database: DatabaseCommands::default(),
     };
     let (out_of_it, name) = (out.path().to_owned(), RunName::drawn());
-    let options = Options { out: out_of_it, threads: 1, slice, name, onlooker: None };
+    let stop = Stop::default();
+    let options = Options { out: out_of_it, threads: 1, slice, name, onlooker: None, stop };
     let finished = run_in(scenario, &mut target, &options, company)?;
     Ok((out, finished))
 }

@@ -16,6 +16,8 @@ use coppice_load::recording::{History, SORTED_AT_ONCE};
 use coppice_load::report::{Conclusion, Report};
 use coppice_load::run::{self, Finished, RunName};
 use coppice_load::scenario::Scenario;
+use coppice_load::stop::Stop;
+use coppice_load::wire::Trust;
 use stub::{Faults, Stub};
 
 /// A second of adds and reads on few counters, some of them repeated on purpose.
@@ -43,7 +45,7 @@ weight = 2
 
 /// A run against a stub, which serves as long as it is kept.
 fn carried_out(stub: &Stub, out: &Path) -> Finished {
-    let reached = Reached { url: stub.url(), key: Stub::KEY.to_owned() };
+    let reached = Reached { url: stub.url(), key: Stub::KEY.to_owned(), trust: Trust::System };
     let mut starter = External {
         reached,
         process_id: None,
@@ -56,6 +58,7 @@ fn carried_out(stub: &Stub, out: &Path) -> Finished {
         slice: Slice::WHOLE,
         name: RunName::drawn(),
         onlooker: None,
+        stop: Stop::default(),
     };
     let scenario = Scenario::parse("lies", SCENARIO).unwrap();
     let finished = run::run(scenario, &mut starter, &options).unwrap();
@@ -72,7 +75,7 @@ fn judged(faults: Faults) -> (Verdict, String) {
     let stub = Stub::with(faults);
     let out = tempfile::tempdir().unwrap();
     let Finished { measured, history, reached, .. } = carried_out(&stub, out.path());
-    let served = HttpServed::new(&reached.url, &reached.key).unwrap();
+    let served = HttpServed::new(reached.target().unwrap());
     let entries = History::open(&history).unwrap().by_key(SORTED_AT_ONCE).unwrap();
     let options = Options::new(measured.run, measured.prefix);
     let mut elle = Elle::default();
@@ -190,7 +193,7 @@ fn an_examination_writes_everything_beside_the_history() {
             elle: true,
             alone: true,
             generators: (1, 0),
-            environment: wait(environment(&finished.reached, true)),
+            environment: wait(environment(&finished.reached, true, finished.began)),
         };
         let report = wait(examine(&finished, examination)).unwrap();
         assert_eq!(report.conclusion, conclusion, "{:#?}", report.reasons);

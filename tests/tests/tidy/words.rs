@@ -69,6 +69,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/src/profile.rs", "an entity that blocks is what is tested"),
     ("tests/tests/temperatures.rs", "the test has paused tokio's time"),
     ("tests/tests/credentials.rs", "polls for a condition"),
+    ("tests/tests/load/", "polls for a condition"),
     ("tests/tests/policy.rs", "polls for a condition"),
     ("tests/tests/tasks.rs", "polls for a condition"),
     ("tests/tests/older.rs", "polls for a condition"),

@@ -50,8 +50,6 @@ pub(super) struct Counter<'a> {
     steps: Vec<Step>,
     /// Hash of the last event.
     last_hash: Option<String>,
-    /// Whether an event of this run has come.
-    is_ours: bool,
     verdict: Verdict,
 }
 
@@ -68,7 +66,6 @@ impl<'a> Counter<'a> {
             commands,
             steps: Vec::new(),
             last_hash: None,
-            is_ours: false,
             verdict: Verdict::default(),
         }
     }
@@ -119,14 +116,14 @@ impl<'a> Counter<'a> {
     fn belongs(&mut self, event: &Event, n: i64) {
         let sequence = event.sequence;
         let Some(op) = op_of(self.options.run, event.correlation) else {
-            if self.is_ours && self.options.alone {
+            // The run's ids are its own: nobody else has any reason to.
+            if self.options.alone {
                 let told = format!("event {sequence} adds {n} for {}", event.correlation);
                 return self.violated(Check::Invented, None, told, "no run's operation".to_owned());
             }
             self.verdict.foreign += 1;
             return;
         };
-        self.is_ours = true;
         self.verdict.examined(Check::Invented, 1);
         let Ok(at) = self.commands.binary_search_by_key(&op, |command| command.op) else {
             let is = "it never asked for that here".to_owned();

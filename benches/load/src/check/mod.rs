@@ -5,7 +5,7 @@
 //! | counters | every acknowledged add is in its stream once, where and as it was answered; nothing else is; the order respects real time; reads and repetitions agree | `counter` |
 //! | money | entries sum to zero, both sides hold the same, no bound is crossed, an intent is decided once, every reservation ends | `money` |
 //! | workflows | every acknowledged one ended, each step has one result | `workflow` |
-//! | effects | none reached the outside twice but where a fault explains it | [`effects`] |
+//! | effects, as a receiver of the caller's heard them | none reached the outside twice but where a fault explains it | [`effects`] |
 //!
 //! [`Check`] has them by name. An event leads back to its operation by its correlation id
 //! ([`crate::record::correlation`]).
@@ -24,6 +24,7 @@ mod counter;
 pub mod effects;
 pub mod elle;
 mod http;
+mod links;
 #[cfg(test)]
 mod memory;
 mod money;
@@ -41,7 +42,7 @@ use thiserror::Error;
 use self::asked::Asked;
 use self::counter::Counter;
 use self::elle::{Elle, Told};
-pub use self::http::{HttpError, HttpServed};
+pub use self::http::HttpServed;
 pub use self::served::{Event, Served, ServedError, View};
 pub use self::verdict::{Check, KEPT_MAX, Tally, Verdict, Violation};
 use crate::record::{Entry, Nanos, Operation};

@@ -21,6 +21,7 @@ use self::books::Books;
 use self::streams::{Intent, Transfer};
 use super::Options;
 use super::asked::{Asked, Fate, Wanted};
+use super::links;
 use super::served::{Served, ServedError, all_events, all_ids};
 use super::verdict::{Check, Verdict, Violation};
 use crate::record::{Operation, STEPS};
@@ -61,13 +62,14 @@ pub(super) async fn check<S: Served>(
         return Ok(Verdict::default());
     }
     let mut found = Found::default();
-    for (id, intent) in read(served, options, "intent", Intent::read).await? {
+    let intents = read(served, options, "intent", Intent::read, &mut found.verdict).await?;
+    for (id, intent) in intents {
         if let Some(op) = intent.opened_by {
             found.opened.entry(op).or_default().push(id.clone());
         }
         found.intents.insert(id, intent);
     }
-    let transfers = read(served, options, "transfer", Transfer::read).await?;
+    let transfers = read(served, options, "transfer", Transfer::read, &mut found.verdict).await?;
     found.transfers.extend(transfers);
     read_accounts(served, options, &mut found.books).await?;
 
@@ -81,20 +83,25 @@ pub(super) async fn check<S: Served>(
     Ok(found.verdict)
 }
 
-/// Reads all entities of a kind that have few events each.
+/// Reads all entities of a kind that have few events each, and judges how these hang together.
 async fn read<S: Served, T: Send>(
     served: &S,
     options: &Options,
     kind: &'static str,
     of_events: fn(&Options, &[super::Event]) -> T,
+    verdict: &mut Verdict,
 ) -> Result<Vec<(String, T)>, ServedError> {
     let ids = all_ids(served, kind).await?;
     let read = ids.into_iter().map(|id| async move {
         let events = all_events(served, kind, &id).await?;
-        let made = of_events(options, &events);
-        Ok((id, made))
+        let linked = links::check(&format!("{kind}/{id}"), &events);
+        Ok((linked, (id, of_events(options, &events))))
     });
-    stream::iter(read).buffered(options.at_once.max(1)).try_collect().await
+    let read = stream::iter(read).buffered(options.at_once.max(1));
+    let read: Vec<(Verdict, (String, T))> = read.try_collect().await?;
+    let (linked, made): (Vec<Verdict>, Vec<(String, T)>) = read.into_iter().unzip();
+    linked.into_iter().for_each(|one| verdict.absorb(one));
+    Ok(made)
 }
 
 /// Reads accounts to their end twice, and again while a reservation should have ended.

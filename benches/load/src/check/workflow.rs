@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::Options;
 use super::asked::{Asked, Fate};
+use super::links;
 use super::served::{Event, Served, ServedError, all_events, all_ids};
 use super::verdict::{Check, Verdict, Violation};
 use crate::record::{Operation, op_of};
@@ -47,16 +48,12 @@ struct Flow {
     /// Results of each step that stand.
     results: BTreeMap<String, u64>,
     unreadable: Vec<(u64, String)>,
-    gap: Option<(u64, u64)>,
 }
 
 impl Flow {
     fn read(run: u64, events: &[Event]) -> Self {
         let mut flow = Self::default();
-        for (event, expected) in events.iter().zip(1..) {
-            if event.sequence != expected && flow.gap.is_none() {
-                flow.gap = Some((expected, event.sequence));
-            }
+        for event in events {
             if let Err(error) = flow.note(run, event) {
                 flow.unreadable.push((event.sequence, error.to_string()));
             }
@@ -111,7 +108,7 @@ pub(super) async fn check<S: Served>(
     loop {
         let is_last = began.elapsed() >= options.settle;
         let mut open = Vec::new();
-        for (id, flow) in read_all(served, options, ids).await? {
+        for (id, flow, linked) in read_all(served, options, ids).await? {
             let Some(op) = flow.op else { continue };
             if flow.ended == 0 && !is_last {
                 open.push(id);
@@ -119,6 +116,7 @@ pub(super) async fn check<S: Served>(
             }
             seen.entry(op).or_default().push(id.clone());
             judge(&mut verdict, asked, op, &id, &flow);
+            verdict.absorb(linked);
         }
         if open.is_empty() {
             break;
@@ -137,10 +135,11 @@ async fn read_all<S: Served>(
     served: &S,
     options: &Options,
     ids: Vec<String>,
-) -> Result<Vec<(String, Flow)>, ServedError> {
+) -> Result<Vec<(String, Flow, Verdict)>, ServedError> {
     let flows = ids.into_iter().map(|id| async move {
         let events = all_events(served, KIND, &id).await?;
-        Ok((id, Flow::read(options.run, &events)))
+        let linked = links::check(&format!("{KIND}/{id}"), &events);
+        Ok((id, Flow::read(options.run, &events), linked))
     });
     stream::iter(flows).buffered(options.at_once.max(1)).try_collect().await
 }
@@ -150,9 +149,6 @@ fn judge(verdict: &mut Verdict, asked: &Asked, op: u64, id: &str, flow: &Flow) {
         let entity = format!("{KIND}/{id}");
         verdict.violated(Violation { check, entity, op: Some(op), told, is });
     };
-    if let Some((expected, found)) = flow.gap {
-        violated(Check::Gap, format!("sequence {expected} is next"), format!("there is {found}"));
-    }
     for (sequence, problem) in &flow.unreadable {
         violated(Check::Unreadable, format!("event {sequence}"), problem.clone());
     }

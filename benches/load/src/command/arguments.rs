@@ -40,6 +40,9 @@ pub struct LoadArguments {
     /// The target's API key.
     #[arg(long, value_name = "KEY", env = "COPPICE_API_KEY", hide_env_values = true)]
     pub(super) key: Option<String>,
+    /// Certificates in PEM whose word is taken for an https target's [default: those the system trusts].
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub(super) ca: Option<PathBuf>,
     /// Where the history and the report go [default: a new temporary directory].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use super::{CommandError, LoadArguments, judged, watched};
 use crate::coordinate::{self, Assignment, Call, Carried, Progress};
@@ -12,6 +13,7 @@ use crate::recording::{Header, History, Recording};
 use crate::report::Report;
 use crate::run::{Finished, Options, RunError, RunName, default_out, run_in};
 use crate::scenario::Scenario;
+use crate::stop::Stop;
 use crate::threshold::Threshold;
 
 /// What an assigned scenario is called where something is wrong with it.
@@ -41,7 +43,12 @@ pub(super) fn coordinate(
     let listener = TcpListener::bind(address)?;
     say(arguments, &format!("{generators} generators are to join at {}", listener.local_addr()?))?;
     let call = Call { generators, within: Duration::from_secs(arguments.join_within) };
+    let began = Mutex::new(SystemTime::now());
     let told = |progress: Progress| {
+        if matches!(progress, Progress::Joined { .. }) {
+            // All begin once the last has joined.
+            *began.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+        }
         let text = match progress {
             Progress::Joined { whom } => format!("{whom} has joined"),
             Progress::Gone { whom } => format!("{whom} has begun"),
@@ -64,6 +71,7 @@ pub(super) fn coordinate(
         measured: gathered.measured,
         history,
         tries,
+        began: began.into_inner().unwrap_or_else(PoisonError::into_inner),
         reached,
     };
     judged(arguments, &finished, thresholds, (u64::from(generators), gathered.skew), out)
@@ -74,18 +82,20 @@ pub(super) fn join(
     arguments: &LoadArguments,
     address: &str,
     starter: &mut dyn Starter,
+    stop: &Stop,
 ) -> Result<(), CommandError> {
     let within = Duration::from_secs(arguments.join_within);
     coordinate::join(address, within, |assignment, company| {
         let scenario = Scenario::from_toml(ASSIGNED, &assignment.scenario)?;
         let Assignment { index, of, run, prefix, .. } = assignment.clone();
-        let finished = watched(arguments, &scenario, |onlooker| {
+        let finished = watched(arguments, &scenario, stop, |onlooker| {
             let options = Options {
                 out: arguments.out.clone().unwrap_or_else(|| default_out(&scenario)),
                 threads: arguments.threads,
                 slice: Slice { index, of },
                 name: RunName { run, prefix },
                 onlooker,
+                stop: stop.clone(),
             };
             run_in(scenario.clone(), starter, &options, company)
         })??;

@@ -11,6 +11,7 @@ use crate::measured::Second;
 use crate::measuring::Sight;
 use crate::run::timeline;
 use crate::scenario::Scenario;
+use crate::stop::Stop;
 use crate::view::{Live, Snapshot, plain_line};
 
 /// Sights that may wait to be shown; what is beyond is not shown.
@@ -28,13 +29,14 @@ pub(super) fn watch(
     scenario: &Scenario,
     threads: u32,
     is_plain: bool,
+    stop: Stop,
 ) -> io::Result<(SyncSender<Sight>, Watching)> {
     let (onlooker, sights) = sync_channel(WAITING_MAX);
     let snapshot = Snapshot::new(&scenario.name, timeline(scenario));
     let live = (!is_plain && can_draw()).then(Live::begin).transpose()?;
     let thread = std::thread::Builder::new().name("load-watching".to_owned());
     let thread = thread.spawn(move || match live {
-        Some(live) => draw(&sights, Seen::new(snapshot, threads), live),
+        Some(live) => draw(&sights, Seen::new(snapshot, threads), live, &stop),
         None => print(&sights, Seen::new(snapshot, threads), &mut io::stderr()),
     })?;
     Ok((onlooker, Watching(thread)))
@@ -62,7 +64,7 @@ fn print(sights: &Receiver<Sight>, mut seen: Seen, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-fn draw(sights: &Receiver<Sight>, mut seen: Seen, mut live: Live) -> io::Result<()> {
+fn draw(sights: &Receiver<Sight>, mut seen: Seen, mut live: Live, stop: &Stop) -> io::Result<()> {
     let mut heard = Instant::now();
     live.show(&seen.snapshot)?;
     loop {
@@ -77,15 +79,16 @@ fn draw(sights: &Receiver<Sight>, mut seen: Seen, mut live: Live) -> io::Result<
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
         seen.snapshot.silent_s = heard.elapsed().as_secs();
+        seen.snapshot.is_ending = stop.is_asked();
         live.show(&seen.snapshot)?;
-        if live.asked_to_stop()? {
+        if live.asked_to_stop()? && stop.ask() {
             drop(live);
             return interrupt();
         }
     }
 }
 
-/// What a terminal does at Ctrl-C: the node of the run's own, and whoever else belongs to it, is told too.
+/// What a terminal does at Ctrl-C, where asking wasn't enough: the node of the run's own, and whoever else belongs to it, is told too.
 fn interrupt() -> io::Result<()> {
     kill_current_process_group(Signal::INT).map_err(io::Error::from)
 }

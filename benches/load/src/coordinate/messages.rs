@@ -87,6 +87,8 @@ pub(super) struct Head {
     processor: Nanos,
     elapsed: Nanos,
     lag_p99_max_us: u64,
+    lag_p99_us: u64,
+    busiest: f64,
 }
 
 /// A [`Second`].
@@ -139,7 +141,8 @@ impl Head {
             let Fault { name, from, to, failed } = fault;
             OneFault { name, from, to, failed }
         });
-        let Generator { threads, processor, elapsed, lag_p99_max_us } = measured.generator;
+        let Generator { threads, processor, elapsed, lag_p99_max_us, busiest, .. } =
+            measured.generator;
         Ok(Self {
             run: measured.run,
             seed: measured.seed,
@@ -156,6 +159,8 @@ impl Head {
             processor,
             elapsed,
             lag_p99_max_us,
+            lag_p99_us: measured.lag_p99_us(),
+            busiest,
         })
     }
 
@@ -192,6 +197,8 @@ impl Head {
                 processor: self.processor,
                 elapsed: self.elapsed,
                 lag_p99_max_us: self.lag_p99_max_us,
+                lag_p99_us: self.lag_p99_us,
+                busiest: self.busiest,
             },
         })
     }
@@ -222,6 +229,8 @@ impl OneSecond {
             dropped: self.dropped,
             in_flight: self.in_flight,
             lag: growing(unpacked(&self.lag)?),
+            // Looked at where it was measured.
+            busiest: 0.0,
             server: self.server,
         })
     }

@@ -25,6 +25,7 @@ use crate::plan::{Plan, Slice, Stretch};
 use crate::record::Nanos;
 use crate::recording::Recording;
 use crate::scenario::Idempotency;
+use crate::stop::Stop;
 use crate::wire::{Clock, Target};
 
 /// Batches of starts that may wait between the pacing thread and the one that sends.
@@ -58,6 +59,8 @@ pub struct Driver {
     pub slice: Slice,
     /// By phase: whether it counts.
     pub counts: Vec<bool>,
+    /// Whoever may want the run to end before its time.
+    pub stop: Stop,
 }
 
 impl Driver {
@@ -88,8 +91,7 @@ impl Driver {
                 let recorder = recording.recorder();
                 let tally = Tally::new(self.counts.clone(), base, onlooker.cloned());
                 let (starts, due) = tokio::sync::mpsc::channel(BATCHES_MAX);
-                let clock = self.clock;
-                let pacing = move || pacer::pace(plan, clock, base, &starts);
+                let pacing = move || pacer::pace(plan, self.clock, base, &self.stop, &starts);
                 let pacer = thread::Builder::new().name(format!("load-pacer-{index}"));
                 pacer.spawn_scoped(scope, pacing).map_err(DriveError)?;
                 let sending = move || worker::run(self, index, &runtime, due, tally, recorder);

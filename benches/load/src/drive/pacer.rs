@@ -8,6 +8,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::plan::{Plan, Start};
 use crate::record::Nanos;
+use crate::stop::{LOOK_EVERY, Stop};
 use crate::wire::Clock;
 
 /// Shortest sleep. What becomes due within is handed over together: at most 10,000 wake-ups a second,
@@ -17,13 +18,22 @@ const GRAIN: Duration = Duration::from_micros(100);
 const BATCH_MAX: usize = 1_024;
 
 /// Hands over each start when it is due, with its time since the run began, until the plan is over
-/// or nobody takes any more.
-pub(super) fn pace(plan: Plan, clock: Clock, base: Nanos, starts: &Sender<Vec<Start>>) {
+/// nobody takes any more, or somebody wants the run to end.
+pub(super) fn pace(
+    plan: Plan,
+    clock: Clock,
+    base: Nanos,
+    stop: &Stop,
+    starts: &Sender<Vec<Start>>,
+) {
     let mut plan = plan.map(|start| moved(start, base)).peekable();
     while let Some(first) = plan.peek() {
+        if stop.is_asked() {
+            return;
+        }
         let now = clock.now();
         if first.at > now {
-            thread::sleep(Duration::from_nanos(first.at - now).max(GRAIN));
+            thread::sleep(Duration::from_nanos(first.at - now).clamp(GRAIN, LOOK_EVERY));
         }
         let now = clock.now();
         let mut batch = Vec::new();

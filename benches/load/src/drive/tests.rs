@@ -11,6 +11,8 @@ use crate::measured::Cell;
 use crate::record::{Operation, Outcome};
 use crate::recording::Header;
 use crate::scenario::Scenario;
+use crate::stop::Stop;
+use crate::wire::Trust;
 
 const MS: Nanos = 1_000_000;
 
@@ -48,7 +50,7 @@ fn target(delay: std::time::Duration) -> Target {
             }
         });
     });
-    Target::new(&url, "k").unwrap()
+    Target::new(&url, "k", &Trust::System).unwrap()
 }
 
 fn driven(scenario: &Scenario, target: Target, threads: u32, late: Nanos) -> Tally {
@@ -72,6 +74,7 @@ fn driven(scenario: &Scenario, target: Target, threads: u32, late: Nanos) -> Tal
         threads,
         slice: Slice::WHOLE,
         counts: vec![true],
+        stop: Stop::default(),
     };
     let tally = driver.run(&[stretch], 0, &recording, None).unwrap();
     let (_, tries) = recording.end().unwrap();

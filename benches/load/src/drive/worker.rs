@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
@@ -73,6 +74,7 @@ pub(super) fn run(
 }
 
 async fn carry_out(worker: &Rc<Worker>, mut due: Receiver<Vec<Start>>) {
+    let looking = tokio::task::spawn_local(looks_at_itself(Rc::clone(worker)));
     let mut tasks = JoinSet::new();
     while let Some(batch) = due.recv().await {
         for start in batch {
@@ -85,6 +87,28 @@ async fn carry_out(worker: &Rc<Worker>, mut due: Receiver<Vec<Start>>) {
     while let Some(ended) = tasks.join_next().await {
         checked(ended);
     }
+    looking.abort();
+    // It was told to end, and holds the worker until it has.
+    let _ended = looking.await;
+}
+
+/// Puts down once a second how much of a processor this thread has used.
+async fn looks_at_itself(worker: Rc<Worker>) {
+    let (mut before, mut used) = (worker.driver.clock.now(), thread_time());
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (now, so_far) = (worker.driver.clock.now(), thread_time());
+        let share = (so_far - used) as f64 / (now - before).max(1) as f64;
+        worker.tally.borrow_mut().was_busy(now, share);
+        (before, used) = (now, so_far);
+    }
+}
+
+/// Processor time of this thread so far.
+fn thread_time() -> Nanos {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let whole = u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000_000;
+    whole + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 
 fn checked(ended: Result<(), JoinError>) {
@@ -101,7 +125,11 @@ fn begin(worker: &Rc<Worker>, start: Start, tasks: &mut JoinSet<()>) {
         tasks.spawn_local(async move { worker.closed_loop(start, session).await });
         return;
     }
-    worker.tally.borrow_mut().comes_up(start.at);
+    let mut tally = worker.tally.borrow_mut();
+    tally.comes_up(start.at);
+    // What finds no place was late as well.
+    tally.is_due(start.phase, start.at, worker.driver.clock.now());
+    drop(tally);
     if worker.in_flight.get() >= worker.in_flight_max {
         worker.tally.borrow_mut().is_dropped(start.at);
         return;
@@ -126,14 +154,16 @@ struct Step<'a> {
 impl Worker {
     /// One operation of the plan, on the first connection that is free.
     async fn open_loop(&self, start: Start) {
-        self.tally.borrow_mut().begins(start.phase, start.at, self.driver.clock.now());
+        self.tally.borrow_mut().begins(self.driver.clock.now());
         let permit = self.connections.acquire().await.expect("it is never closed");
         let free = self.free.borrow_mut().pop();
         let mut slot = free.unwrap_or_else(|| {
             let place = self.slots.replace(self.slots.get() + 1);
             Slot::new(place * self.driver.threads + self.index)
         });
-        self.operation(&mut slot, start.number, start.phase, start.at).await;
+        if !self.driver.stop.is_asked() {
+            self.operation(&mut slot, start.number, start.phase, start.at).await;
+        }
         self.free.borrow_mut().push(slot);
         drop(permit);
         self.tally.borrow_mut().is_over();
@@ -147,11 +177,11 @@ impl Worker {
         let mut number = start.number;
         loop {
             let now = self.driver.clock.now();
-            if now >= session.until {
+            if now >= session.until || self.driver.stop.is_asked() {
                 break;
             }
             self.tally.borrow_mut().comes_up(now);
-            self.tally.borrow_mut().begins(start.phase, now, now);
+            self.tally.borrow_mut().begins(now);
             self.operation(&mut slot, number, start.phase, now).await;
             self.tally.borrow_mut().is_over();
             // It stays a number of this generator.
@@ -189,11 +219,12 @@ impl Worker {
         let mut attempt = 0;
         let mut may_have_happened = false;
         let reading = loop {
-            let reading = self.try_once(slot, step, attempt, intended).await;
+            let reading = self.try_once(slot, step, attempt, Some(intended)).await;
             may_have_happened |= reading.outcome.may_have_happened();
             let known = matches!(reading.outcome, Outcome::Acknowledged | Outcome::Refused)
                 || !may_have_happened;
-            if known || !step.deed.keyed || attempt == retries_max {
+            let is_last = !step.deed.keyed || attempt == retries_max;
+            if known || is_last || self.driver.stop.is_asked() {
                 break reading;
             }
             let pause = BACKOFF * 2_u32.saturating_pow(u32::from(attempt));
@@ -201,18 +232,19 @@ impl Worker {
             attempt += 1;
         };
         if step.deed.repeats && reading.outcome == Outcome::Acknowledged {
-            let now = self.driver.clock.now();
-            self.try_once(slot, step, attempt + 1, now).await;
+            self.try_once(slot, step, attempt + 1, None).await;
         }
         reading
     }
 
+    /// One try. One without an intended start repeats what was acknowledged: it stands in the history,
+    /// for it is to be answered alike, and in no figure, for nothing is done for it.
     async fn try_once(
         &self,
         slot: &mut Slot,
         step: &Step<'_>,
         attempt: u16,
-        intended: Nanos,
+        intended: Option<Nanos>,
     ) -> Reading {
         let Driver { target, clock, timeout, .. } = &self.driver;
         let deadline = clock.now() + timeout;
@@ -228,7 +260,7 @@ impl Worker {
             key: step.deed.key,
             other: step.deed.other,
             amount: step.deed.amount,
-            intended,
+            intended: intended.unwrap_or(tried.sent),
             sent: tried.sent,
             done,
             outcome: reading.outcome,
@@ -237,10 +269,11 @@ impl Worker {
             value: reading.value,
             repeated: reading.repeated,
         };
-        let mut tally = self.tally.borrow_mut();
-        tally.tried(step.phase, &entry, reading.code.as_deref());
-        tally.without_retry_after += u64::from(reading.at_a_loss);
-        drop(tally);
+        if intended.is_some() {
+            let mut tally = self.tally.borrow_mut();
+            tally.tried(step.phase, &entry, reading.code.as_deref());
+            tally.without_retry_after += u64::from(reading.at_a_loss);
+        }
         self.recorder.borrow_mut().record(entry);
         reading
     }

@@ -16,6 +16,7 @@ use crate::measuring::Sight;
 use crate::proxy::{Mode, Proxy};
 use crate::record::Nanos;
 use crate::scenario::FaultKind;
+use crate::stop::{LOOK_EVERY, Stop};
 use crate::wire::Clock;
 
 /// Why a scenario can't be run against a target, before anything is.
@@ -67,52 +68,76 @@ pub struct Hands<'a> {
     pub operator: Option<Operator<'a>>,
 }
 
+/// Until when faults are carried out.
+#[derive(Debug)]
+pub struct Until<'a> {
+    /// What the time is.
+    pub clock: Clock,
+    /// Closed once the run is over.
+    pub run_is_over: &'a Receiver<()>,
+    /// Whoever may want it to be over.
+    pub stop: &'a Stop,
+}
+
+impl Until<'_> {
+    /// Waits for a moment. False where the run ended before it.
+    fn comes(&self, at: Nanos) -> bool {
+        loop {
+            let wait = Duration::from_nanos(at.saturating_sub(self.clock.now()));
+            let waited = self.run_is_over.recv_timeout(wait.min(LOOK_EVERY));
+            if !matches!(waited, Err(RecvTimeoutError::Timeout)) || self.stop.is_asked() {
+                return false;
+            }
+            if self.clock.now() >= at {
+                return true;
+            }
+        }
+    }
+}
+
 /// Carries the faults out, each at its time, until all are over or the run is.
 ///
-/// A fault that can't be carried out is put down as failed, and the next one comes. Whatever was
-/// done is taken back, also where the run ends first. Whoever looks on is told of what is done.
+/// A fault that can't be carried out, or that the run leaves no time for, is put down as failed.
+/// Whatever was done is taken back, also where the run ends first. Whoever looks on is told of what is
+/// done.
 pub fn carry_out(
     due: &[Due],
     hands: &mut Hands<'_>,
-    clock: Clock,
+    until: &Until<'_>,
     onlooker: Option<&SyncSender<Sight>>,
-    run_is_over: &Receiver<()>,
 ) -> Vec<Fault> {
+    let clock = until.clock;
     let tell = |sight| {
         // One that is slow misses some.
         let _missed = onlooker.map(|onlooker| onlooker.try_send(sight));
     };
     let mut faults = Vec::new();
     for one in due {
-        if !waited(one.at, clock, run_is_over) {
-            break;
+        let name = one.kind.name();
+        if !until.comes(one.at) {
+            let failed = Some("the run was over before it".to_owned());
+            faults.push(Fault { name: name.to_owned(), from: one.at, to: one.at, failed });
+            continue;
         }
         let from = clock.now();
-        let name = one.kind.name();
         let struck = strike(one, hands);
         if struck.is_ok() {
             tell(Sight::Struck { name, from });
         }
         // What is cut short by the end of the run is taken back at once.
-        let _over = struck.is_ok() && !waited(from + one.long, clock, run_is_over);
-        let ended = struck.and_then(|()| undo(one, hands));
-        if ended.is_ok() {
+        let _over = struck.is_ok() && !until.comes(from + one.long);
+        let failed = match struck {
+            Err(error) => Some(described(&error)),
+            Ok(()) => undo(one, hands).err().map(|error| {
+                format!("it struck and could not be taken back: {}", described(&error))
+            }),
+        };
+        if failed.is_none() {
             tell(Sight::TakenBack { name });
         }
-        faults.push(Fault {
-            name: name.to_owned(),
-            from,
-            to: clock.now(),
-            failed: ended.err().map(|error| described(&error)),
-        });
+        faults.push(Fault { name: name.to_owned(), from, to: clock.now(), failed });
     }
     faults
-}
-
-/// Waits for a moment. False where the run ended before it.
-fn waited(at: Nanos, clock: Clock, run_is_over: &Receiver<()>) -> bool {
-    let wait = Duration::from_nanos(at.saturating_sub(clock.now()));
-    matches!(run_is_over.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
 }
 
 fn strike(one: &Due, hands: &mut Hands<'_>) -> Result<(), StarterError> {

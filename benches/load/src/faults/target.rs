@@ -7,6 +7,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
 
+use crate::wire::{Target, TargetError, Trust};
+
 /// Something could not be done to the target.
 #[derive(Debug, Error)]
 pub enum StarterError {
@@ -39,12 +41,25 @@ pub enum StarterError {
 }
 
 /// A target that serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reached {
     /// Where.
     pub url: String,
     /// With which key.
     pub key: String,
+    /// Whose word is taken for it, where it is spoken with over TLS.
+    pub trust: Trust,
+}
+
+impl Reached {
+    /// What requests are sent to.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`]
+    pub fn target(&self) -> Result<Target, TargetError> {
+        Target::new(&self.url, &self.key, &self.trust)
+    }
 }
 
 /// Starts the target, or knows where it is. The binary has one for the server of its own.
@@ -228,7 +243,7 @@ mod tests {
 
     fn external(process_id: Option<u32>, restart: Option<&str>) -> External {
         External {
-            reached: Reached { url: String::new(), key: String::new() },
+            reached: Reached::default(),
             process_id,
             restart: restart.map(str::to_owned),
             database: DatabaseCommands::default(),

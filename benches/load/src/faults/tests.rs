@@ -36,6 +36,19 @@ fn random_faults_are_of_one_seed_never_two_at_once_and_within_their_time() {
 }
 
 #[test]
+fn a_fault_that_is_due_when_the_phases_are_over_is_refused() {
+    let named = |at_s| parsed(&format!("faults = [{{ kind = 'kill', at_s = {at_s} }}]"));
+    assert!(named(99).is_ok());
+    for (odd, name) in [
+        (named(100), "faults[0].at_s"),
+        (parsed(&RANDOM.replace("to_s = 95", "to_s = 100.5")), "random_faults.to_s"),
+    ] {
+        let Err(ScenarioError::Value { key, .. }) = odd else { panic!("it was taken") };
+        assert_eq!(key, name);
+    }
+}
+
+#[test]
 fn faults_that_leave_no_time_between_them_are_refused() {
     let Err(ScenarioError::Value { key, .. }) = parsed(&RANDOM.replace("0.9]", "0.91]")) else {
         panic!("it was taken");
@@ -52,7 +65,7 @@ struct Noted {
 
 impl Starter for Noted {
     fn start(&mut self, _: &BTreeMap<String, String>) -> Result<Reached, StarterError> {
-        Ok(Reached { url: String::new(), key: String::new() })
+        Ok(Reached::default())
     }
 
     fn process_id(&self) -> Option<u32> {
@@ -94,6 +107,16 @@ fn hands(starter: &mut Noted) -> Hands<'_> {
     Hands { starter, proxy: None, operator: None }
 }
 
+fn carried_out(
+    due: &[Due],
+    starter: &mut Noted,
+    onlooker: Option<&SyncSender<Sight>>,
+    over: &Receiver<()>,
+) -> Vec<Fault> {
+    let (clock, stop) = (Clock::begin(), Stop::default());
+    carry_out(due, &mut hands(starter), &Until { clock, run_is_over: over, stop: &stop }, onlooker)
+}
+
 const MS: Nanos = 1_000_000;
 
 #[test]
@@ -120,7 +143,7 @@ fn a_crash_needs_an_entity_that_is_known_and_somebody_to_tell_it() {
     let (_going, over) = channel();
     let one = [due(FaultKind::CrashEntity, 0, 0)];
     let mut noted = Noted::default();
-    let faults = carry_out(&one, &mut hands(&mut noted), Clock::begin(), None, &over);
+    let faults = carried_out(&one, &mut noted, None, &over);
     assert!(faults[0].failed.is_some(), "{faults:?}");
 }
 
@@ -128,10 +151,9 @@ fn a_crash_needs_an_entity_that_is_known_and_somebody_to_tell_it() {
 fn faults_come_in_their_time_and_are_taken_back() {
     let (_going, over) = channel();
     let mut noted = Noted::default();
-    let clock = Clock::begin();
     let two = [due(FaultKind::Kill, 20 * MS, 30 * MS), due(FaultKind::Kill, 90 * MS, 0)];
     let (onlooker, sights) = sync_channel(10);
-    let faults = carry_out(&two, &mut hands(&mut noted), clock, Some(&onlooker), &over);
+    let faults = carried_out(&two, &mut noted, Some(&onlooker), &over);
     assert_eq!(noted.done, ["kill", "restart", "kill", "restart"]);
     drop(onlooker);
     let told = sights.iter().map(|sight| match sight {
@@ -151,23 +173,42 @@ fn faults_come_in_their_time_and_are_taken_back() {
 fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_once() {
     let (going, over) = channel();
     let mut noted = Noted { is_stubborn: true, ..Noted::default() };
-    let clock = Clock::begin();
     let (onlooker, sights) = sync_channel(10);
     let one = [due(FaultKind::Kill, 0, 0)];
-    let faults = carry_out(&one, &mut hands(&mut noted), clock, Some(&onlooker), &over);
+    let faults = carried_out(&one, &mut noted, Some(&onlooker), &over);
     assert!(sights.try_recv().is_err(), "nothing was done");
     assert_eq!(faults[0].failed.as_deref(), Some("it is stubborn"));
     assert_eq!(noted.done, ["kill"]);
     let mut noted = Noted::default();
     let long = 3_600_000 * MS;
-    let ends = std::thread::spawn(move || drop(going));
+    let ends = std::thread::spawn(move || {
+        // Well behind the beginning of the first.
+        std::thread::park_timeout(Duration::from_millis(300));
+        drop(going);
+    });
     let two = [due(FaultKind::Kill, 0, long), due(FaultKind::Kill, long, 0)];
-    carry_out(&two, &mut hands(&mut noted), Clock::begin(), None, &over);
+    let faults = carried_out(&two, &mut noted, None, &over);
     ends.join().unwrap();
-    assert!(
-        noted.done.len() <= 2
-            && noted.done.iter().filter(|one| **one == "kill").count()
-                == noted.done.iter().filter(|one| **one == "restart").count()
-    );
-    assert!(clock.now() < long);
+    assert_eq!(noted.done, ["kill", "restart"]);
+    assert_eq!(faults[0].failed, None);
+    assert!(faults[0].to < long);
+    // What was to come isn't forgotten.
+    assert_eq!(faults[1].failed.as_deref(), Some("the run was over before it"));
+}
+
+#[test]
+fn whoever_wants_the_run_to_end_has_what_was_done_taken_back() {
+    let (_going, over) = channel();
+    let (mut noted, stop) = (Noted::default(), Stop::default());
+    let asking = stop.clone();
+    let asks = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(300));
+        asking.ask()
+    });
+    let clock = Clock::begin();
+    let until = Until { clock, run_is_over: &over, stop: &stop };
+    let one = [due(FaultKind::Kill, 0, 3_600_000 * MS)];
+    carry_out(&one, &mut hands(&mut noted), &until, None);
+    assert_eq!(noted.done, ["kill", "restart"]);
+    assert!(!asks.join().unwrap(), "it was the first to ask");
 }

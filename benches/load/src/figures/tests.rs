@@ -4,8 +4,20 @@ use super::*;
 use crate::recovery::aftermaths;
 use crate::sample::{fault, measured, second};
 
+/// With a verdict of which each check has looked at something.
 fn of(measured: &Measured) -> Figures {
-    figures(measured, &aftermaths(measured), Some(&Verdict::default()))
+    let mut verdict = Verdict::default();
+    Check::ALL.into_iter().for_each(|check| verdict.examined(check, 1));
+    figures(measured, &aftermaths(measured), Some(&verdict))
+}
+
+#[test]
+fn a_check_that_looked_at_nothing_has_no_figure() {
+    let run = measured(vec![second(90, 10, 4)]);
+    let mut verdict = Verdict::default();
+    verdict.examined(Check::Lost, 3);
+    let figures = figures(&run, &[], Some(&verdict));
+    assert_eq!((figures.get("lost"), figures.get("gap")), (Some(&0.0), None));
 }
 
 #[track_caller]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::plain::number;
 use super::{
     Capacity, Conclusion, Environment, Generator, Latency, Operation, Phase, Report, Second,
     VERSION,
@@ -13,7 +14,8 @@ use crate::check::Verdict;
 use crate::figures::{acknowledged, figures, quantile_ms};
 use crate::measured::{self, Cell, Latencies, Measured};
 use crate::names::{OPERATIONS, operation_name, outcome_name};
-use crate::recovery::{aftermaths, ms};
+use crate::record::Outcome;
+use crate::recovery::{Aftermath, aftermaths, ms};
 use crate::threshold::{Kept, Threshold};
 
 /// Points of a curve for each halving of the rest up to 1, as HdrHistogram's own plots have them.
@@ -48,7 +50,8 @@ pub fn build(sources: Sources<'_>) -> Report {
     let figures = figures(measured, &faults, verdict);
     let kept: Vec<Kept> = thresholds.iter().map(|one| one.check(&figures)).collect();
     let generator = generator(measured);
-    let (conclusion, reasons) = conclude(verdict, &generator, &kept, baseline.as_ref());
+    let shown = Shown { verdict, generator: &generator, kept: &kept, faults: &faults };
+    let (conclusion, reasons) = shown.conclude(measured, baseline.as_ref());
     Report {
         version: VERSION,
         conclusion,
@@ -76,58 +79,91 @@ pub fn build(sources: Sources<'_>) -> Report {
     }
 }
 
-fn conclude(
-    verdict: Option<&Verdict>,
-    generator: &Generator,
-    kept: &[Kept],
-    baseline: Option<&Comparison>,
-) -> (Conclusion, Vec<String>) {
-    let mut conclusion = Conclusion::Pass;
-    let mut reasons = Vec::new();
-    for kept in kept.iter().filter(|kept| !kept.holds) {
-        conclusion = Conclusion::Threshold;
-        let is = match (kept.value, kept.endless) {
-            (Some(value), _) => format!("it is {}", super::plain::number(value)),
-            (None, true) => "it was never seen to end".to_owned(),
-            (None, false) => "it was not measured".to_owned(),
-        };
-        reasons.push(format!("{} does not hold: {is}", kept.threshold));
-    }
-    for worse in baseline.into_iter().flat_map(Comparison::regressions) {
-        conclusion = Conclusion::Threshold;
-        reasons.push(format!("{worse}"));
-    }
-    if generator.is_limited {
-        conclusion = Conclusion::GeneratorLimited;
-        let lag = quantile_of(&generator.lag, 0.99);
-        let reason = format!(
-            "the generator was the bottleneck: its p99 behind the plan is {} ms, and may be {}; the \
-             figures are its own",
-            super::plain::number(lag),
-            super::plain::number(generator.lag_p99_max_ms)
-        );
-        reasons.insert(0, reason);
-    }
-    if let Some(verdict) = verdict.filter(|verdict| !verdict.is_sound()) {
-        conclusion = Conclusion::Correctness;
-        let broken = verdict.checks.iter().filter(|(_, tally)| tally.violations > 0);
-        let broken: Vec<String> = broken
-            .map(|(check, tally)| {
-                let Some(first) = tally.first.first() else { return check.to_string() };
-                let [found, examined] = [tally.violations, tally.examined]
-                    .map(|count| super::plain::number(count as f64));
-                format!("{found} of {examined} are wrong, such as {first}")
-            })
-            .collect();
-        reasons.splice(0..0, broken);
-    }
-    (conclusion, reasons)
+/// What a run has shown.
+struct Shown<'a> {
+    verdict: Option<&'a Verdict>,
+    generator: &'a Generator,
+    kept: &'a [Kept],
+    faults: &'a [Aftermath],
 }
 
-/// What a curve says at a quantile that it has.
-fn quantile_of(latency: &Latency, quantile: f64) -> f64 {
-    let behind = latency.curve.iter().find(|(at, _)| *at >= quantile - 1e-9);
-    behind.map_or(latency.max_ms, |(_, ms)| *ms)
+impl Shown<'_> {
+    fn conclude(
+        &self,
+        measured: &Measured,
+        baseline: Option<&Comparison>,
+    ) -> (Conclusion, Vec<String>) {
+        let wrong = self.wrong_answers();
+        let limits = self.limits(measured);
+        let mut missed = self.missed();
+        missed.extend(
+            baseline.into_iter().flat_map(Comparison::regressions).map(|one| one.to_string()),
+        );
+        missed.extend(nothing_done(measured));
+        let conclusion = match (wrong.is_empty(), limits.is_empty(), missed.is_empty()) {
+            (false, ..) => Conclusion::Correctness,
+            (true, false, _) => Conclusion::GeneratorLimited,
+            (true, true, false) => Conclusion::Threshold,
+            (true, true, true) => Conclusion::Pass,
+        };
+        (conclusion, [wrong, limits, missed].concat())
+    }
+
+    /// Thresholds that weren't kept, and faults that the target was spared: what they were to show isn't
+    /// shown.
+    fn missed(&self) -> Vec<String> {
+        let thresholds = self.kept.iter().filter(|kept| !kept.holds).map(|kept| {
+            let is = match (kept.value, kept.endless) {
+                (Some(value), _) => format!("it is {}", number(value)),
+                (None, true) => "it was never seen to end".to_owned(),
+                (None, false) => "it was not measured".to_owned(),
+            };
+            format!("{} does not hold: {is}", kept.threshold)
+        });
+        let faults = self.faults.iter().filter_map(|fault| {
+            let why = fault.failed.as_ref()?;
+            let at_s = number(fault.from_ms / 1e3);
+            Some(format!("the fault {} at {at_s} s was not carried out: {why}", fault.name))
+        });
+        thresholds.chain(faults).collect()
+    }
+
+    fn limits(&self, measured: &Measured) -> Vec<String> {
+        let Generator { lag_p99_worst_ms, lag_p99_max_ms, busiest, .. } = self.generator;
+        let is_late = lag_p99_worst_ms > lag_p99_max_ms;
+        let late = is_late.then(|| {
+            format!(
+                "its p99 behind the plan is {} ms, and may be {}",
+                number(*lag_p99_worst_ms),
+                number(*lag_p99_max_ms)
+            )
+        });
+        let busy = measured.is_generator_busy().then(|| {
+            format!("a thread of it was busy for {} % of the time", number(busiest * 100.0))
+        });
+        let limit =
+            |what| format!("the generator was the bottleneck: {what}; the figures are its own");
+        late.into_iter().chain(busy).map(limit).collect()
+    }
+
+    fn wrong_answers(&self) -> Vec<String> {
+        let checks = self.verdict.into_iter().flat_map(|verdict| &verdict.checks);
+        let broken = checks.filter(|(_, tally)| tally.violations > 0).map(|(check, tally)| {
+            let Some(first) = tally.first.first() else { return check.to_string() };
+            let [found, examined] =
+                [tally.violations, tally.examined].map(|count| number(count as f64));
+            format!("{found} of {examined} are wrong, such as {first}")
+        });
+        broken.collect()
+    }
+}
+
+/// A run in which nothing was acknowledged kept every promise that it looked at.
+fn nothing_done(measured: &Measured) -> Option<String> {
+    let mut acknowledged =
+        measured.cells.iter().filter(|(cell, _)| cell.outcome == Outcome::Acknowledged);
+    let is_idle = acknowledged.all(|(_, latencies)| latencies.service.is_empty());
+    is_idle.then(|| "nothing was acknowledged".to_owned())
 }
 
 /// A distribution, along points that lie the denser the nearer to 1.
@@ -202,6 +238,8 @@ fn generator(measured: &Measured) -> Generator {
     Generator {
         lag: latency(&measured.lag),
         lag_p99_max_ms: own.lag_p99_max_us as f64 / 1e3,
+        lag_p99_worst_ms: measured.lag_p99_us() as f64 / 1e3,
+        busiest: own.busiest,
         is_limited: measured.is_generator_limited(),
         dropped: measured.dropped,
         threads: own.threads,

@@ -52,13 +52,15 @@ impl Environment {
 
     /// What tells whether two runs can be compared, with what it is called.
     #[must_use]
-    pub fn comparable(&self) -> [(&'static str, String); 5] {
+    pub fn comparable(&self) -> [(&'static str, String); 6] {
         [
             ("processor", self.processor.clone().unwrap_or_default()),
             ("processors", self.processors.to_string()),
             ("kernel", self.kernel.clone().unwrap_or_default()),
             ("store", self.store.clone().unwrap_or_default()),
             ("own server", self.is_own.to_string()),
+            // With its seed and its times: another name says nothing of what is in it.
+            ("what the scenario says", self.settings.get("scenario").cloned().unwrap_or_default()),
         ]
     }
 }

@@ -161,6 +161,8 @@ fn faults(scenario: &Scenario) -> Option<Wrong> {
         let before = at.checked_sub(1).map(|before| &scenario.faults[before]);
         if fault.at_s < 0.0 || fault.for_s < 0.0 {
             Some((key("at_s"), "and for_s must not be negative"))
+        } else if fault.at_s >= whole_s(scenario) {
+            Some((key("at_s"), "must be before the last phase is over"))
         } else if before.is_some_and(|before| before.at_s + before.for_s > fault.at_s) {
             Some((key("at_s"), "must not be before the one above is over"))
         } else {
@@ -175,10 +177,16 @@ fn faults(scenario: &Scenario) -> Option<Wrong> {
             ("mix".to_owned(), "must have an operation on counters or accounts to crash one")
         })
     };
-    named.or_else(nobody).or_else(|| random(scenario.random_faults.as_ref()?))
+    let drawn = || random(scenario.random_faults.as_ref()?, whole_s(scenario));
+    named.or_else(nobody).or_else(drawn)
 }
 
-fn random(random: &RandomFaults) -> Option<Wrong> {
+/// How long the phases take.
+fn whole_s(scenario: &Scenario) -> f64 {
+    scenario.phases.iter().map(|phase| phase.for_s).sum()
+}
+
+fn random(random: &RandomFaults, whole_s: f64) -> Option<Wrong> {
     let key = |name: &str| format!("random_faults.{name}");
     let [shortest, longest] = random.for_s;
     let slot = (random.to_s - random.from_s) / f64::from(random.count.max(1));
@@ -186,6 +194,8 @@ fn random(random: &RandomFaults) -> Option<Wrong> {
         Some((key("count"), "and kinds must not be empty"))
     } else if random.from_s < 0.0 || random.to_s <= random.from_s {
         Some((key("to_s"), "must be behind from_s"))
+    } else if random.to_s > whole_s {
+        Some((key("to_s"), "must not be behind the last phase"))
     } else if shortest < 0.0 || shortest > longest {
         Some((key("for_s"), "must go from the shorter to the longer"))
     } else if longest > slot / 2.0 {

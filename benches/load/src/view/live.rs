@@ -152,7 +152,12 @@ fn heading(snapshot: &Snapshot) -> Paragraph<'_> {
         let more = format!(" of {} intended  {} in flight", last.intended, last.in_flight);
         spans.push(Span::raw(more));
     }
-    spans.push(Span::styled("  q ends the run", QUIET));
+    let keys = if snapshot.is_ending {
+        Span::styled("  ends with what is under way; q once more ends it at once", BAD)
+    } else {
+        Span::styled("  q ends the run", QUIET)
+    };
+    spans.push(keys);
     Paragraph::new(Line::from(spans))
 }
 

@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub second: u64,
     /// Seconds since anything was heard of the run.
     pub silent_s: u64,
+    /// Whether somebody wants it to end.
+    pub is_ending: bool,
     /// The last whole second.
     pub last: Second,
     /// Outcomes so far.
@@ -73,6 +75,7 @@ impl Snapshot {
             phases,
             second: 0,
             silent_s: 0,
+            is_ending: false,
             last: Second::quiet(),
             outcomes: BTreeMap::new(),
             dropped: 0,

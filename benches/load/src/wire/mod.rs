@@ -5,9 +5,11 @@
 //! apart by whether the target may have seen the request.
 
 mod address;
+mod tls;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
@@ -20,13 +22,16 @@ use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 pub use address::{Target, TargetError};
+pub use tls::{Tls, TlsError, Trust};
 
 use crate::record::Nanos;
 
-/// The longest answer that is read: what a workflow of thousands of steps looks like.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The longest answer that is read: a page of a thousand events of the largest size is well below it.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// Time since the run began.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +149,9 @@ pub struct Tried {
     pub answer: Result<Answer, Lost>,
 }
 
-type Carrier = Connection<TokioIo<TcpStream>, Full<Bytes>>;
+/// Boxed where it is large: each operation that is under way has one.
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+type Carrier = Connection<TokioIo<Stream>, Full<Bytes>>;
 
 /// A place for a connection.
 #[derive(Debug)]
@@ -199,8 +206,8 @@ impl Slot {
                 None => {
                     let sent = clock.now();
                     match timeout_at(until, Line::open(target)).await {
-                        Ok(Some(line)) => (false, line),
-                        Ok(None) | Err(_) => return Tried { sent, answer: Err(Lost::NotSent) },
+                        Ok(Ok(line)) => (false, line),
+                        Ok(Err(_)) | Err(_) => return Tried { sent, answer: Err(Lost::NotSent) },
                     }
                 }
             };
@@ -221,11 +228,11 @@ impl Slot {
 }
 
 impl Line {
-    async fn open(target: &Target) -> Option<Self> {
-        let stream = TcpStream::connect(target.address).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        Some(Self { sender, connection: Some(Box::pin(connection)) })
+    async fn open(target: &Target) -> io::Result<Self> {
+        let stream = connect(target).await?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(io::Error::other)?;
+        Ok(Self { sender, connection: Some(Box::pin(connection)) })
     }
 
     /// Polls the exchange and what carries it in turn, until the exchange is over.
@@ -243,6 +250,20 @@ impl Line {
             exchange.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+/// A connection to the target, which was believed to be it where it had to prove it.
+///
+/// # Errors
+///
+/// Where none could be made, or it proved to be somebody else.
+pub(crate) async fn connect(target: &Target) -> io::Result<Stream> {
+    let stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    match &target.tls {
+        None => Ok(Either::Left(stream)),
+        Some(tls) => Ok(Either::Right(Box::new(tls.speak(stream).await?))),
     }
 }
 

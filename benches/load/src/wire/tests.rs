@@ -10,7 +10,8 @@ const SECOND: Nanos = 1_000_000_000;
 
 async fn listener() -> (TcpListener, Target) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = Target::new(&format!("http://{}", listener.local_addr().unwrap()), "k").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let target = Target::new(&url, "k", &Trust::System).unwrap();
     (listener, target)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use coppice_load::command::{self, CommandError, LoadArguments, OwnServer, Verdict};
 use coppice_load::faults::{Reached, Starter, StarterError};
+use coppice_load::wire::Trust;
 
 use crate::own_node::{ANY_PORT, Node, NodeError, Settings};
 
@@ -84,7 +85,7 @@ impl Starter for Own {
             environment,
         };
         let url = self.run(&settings)?.url().to_owned();
-        Ok(Reached { url, key: self.key.clone() })
+        Ok(Reached { url, key: self.key.clone(), trust: Trust::System })
     }
 
     fn process_id(&self) -> Option<u32> {

@@ -120,6 +120,7 @@ fn all_ranges(config: &Config) -> impl Iterator<Item = Range> {
         .chain(of_observing(config))
         .chain(of_plugins(config))
         .chain(of_money(config))
+        .chain(of_server(config))
         .chain(of_ingress(config))
 }
 
@@ -182,9 +183,31 @@ fn of_money(config: &Config) -> Vec<Range> {
     ]
 }
 
+fn of_server(config: &Config) -> Vec<Range> {
+    let server = &config.server;
+    let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    vec![
+        ("server.body_bytes_max", size(server.body_bytes_max), 1..=GIB),
+        ("server.workflow_bytes_max", size(server.workflow_bytes_max), 1..=GIB),
+        ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
+        ("server.connections_max", size(server.connections_max), 1..=1_000_000),
+        ("server.commands_open_max", size(server.commands_open_max), 1..=10_000_000),
+        ("server.refusal_pause_ms", server.refusal_pause_ms, 0..=60_000),
+        ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),
+        ("server.idle_timeout_ms", server.idle_timeout_ms, 1..=DAY_MS),
+        ("server.streams_max", u64::from(server.streams_max), 0..=1_000_000),
+        ("server.streams_per_tenant_max", server.streams_per_tenant_max.into(), 0..=1_000_000),
+        ("server.stream_recheck_ms", server.stream_recheck_ms, 10..=DAY_MS),
+        ("server.stream_heartbeat_ms", server.stream_heartbeat_ms, 100..=DAY_MS),
+        ("server.drain_notice_ms", server.drain_notice_ms, 0..=DAY_MS),
+        ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
+        ("server.tls.handshake_timeout_ms", server.tls.handshake_timeout_ms, 1..=DAY_MS),
+        ("server.cors.max_age_s", server.cors.max_age_s, 0..=86_400),
+    ]
+}
+
 fn ranges(config: &Config) -> Vec<Range> {
-    let (server, store, runtime, auth) =
-        (&config.server, &config.store, &config.runtime, &config.auth);
+    let (store, runtime, auth) = (&config.store, &config.runtime, &config.auth);
     let (effects, rates) = (&config.effects, &config.rates);
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     vec![
@@ -202,22 +225,6 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("effects.starts_max", effects.starts_max.into(), 1..=1_000_000),
         ("effects.concurrency", size(effects.concurrency), 1..=100_000),
         ("effects.timeout_ms", effects.timeout_ms, 1..=DAY_MS),
-        ("server.body_bytes_max", size(server.body_bytes_max), 1..=GIB),
-        ("server.workflow_bytes_max", size(server.workflow_bytes_max), 1..=GIB),
-        ("server.header_bytes_max", size(server.header_bytes_max), HEADER_BYTES_MIN..=GIB),
-        ("server.connections_max", size(server.connections_max), 1..=1_000_000),
-        ("server.commands_open_max", size(server.commands_open_max), 1..=10_000_000),
-        ("server.refusal_pause_ms", server.refusal_pause_ms, 0..=60_000),
-        ("server.request_timeout_ms", server.request_timeout_ms, 1..=DAY_MS),
-        ("server.idle_timeout_ms", server.idle_timeout_ms, 1..=DAY_MS),
-        ("server.streams_max", u64::from(server.streams_max), 0..=1_000_000),
-        ("server.streams_per_tenant_max", server.streams_per_tenant_max.into(), 0..=1_000_000),
-        ("server.stream_recheck_ms", server.stream_recheck_ms, 10..=DAY_MS),
-        ("server.stream_heartbeat_ms", server.stream_heartbeat_ms, 100..=DAY_MS),
-        ("server.drain_notice_ms", server.drain_notice_ms, 0..=DAY_MS),
-        ("server.shutdown_grace_ms", server.shutdown_grace_ms, 0..=DAY_MS),
-        ("server.tls.handshake_timeout_ms", server.tls.handshake_timeout_ms, 1..=DAY_MS),
-        ("server.cors.max_age_s", server.cors.max_age_s, 0..=86_400),
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),
         ("store.acquire_timeout_ms", store.acquire_timeout_ms, 1..=DAY_MS),
         ("store.statement_timeout_ms", store.statement_timeout_ms, 1..=DAY_MS),
