@@ -19,8 +19,8 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use coppice_api::codes;
 use coppice_api::journal::StreamEnd;
-use coppice_core::{EntityId, EntityKind, Position, StoredEvent};
-use coppice_runtime::{FollowError, Follower, Scope as Follows};
+use coppice_core::{EntityId, EntityKind, Position};
+use coppice_runtime::{FollowError, FollowedEvent, Follower, Scope as Follows};
 use futures_util::stream;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -284,7 +284,7 @@ impl End {
     }
 }
 
-type Turned = Turn<Result<Vec<Arc<StoredEvent>>, FollowError>>;
+type Turned = Turn<Result<Vec<Arc<FollowedEvent>>, FollowError>>;
 
 impl Following {
     async fn turn(&mut self) -> Turned {
@@ -319,14 +319,14 @@ fn sent(following: Following) -> Response {
 }
 
 /// Events as text, and why the stream can't go on: behind one that can't be shown it can't.
-fn written(events: &[Arc<StoredEvent>]) -> (String, Option<End>) {
+fn written(events: &[Arc<FollowedEvent>]) -> (String, Option<End>) {
     let mut text = String::new();
     for event in events {
         let json = match shown(event) {
             Ok(json) => json,
             Err(end) => return (text, Some(*end)),
         };
-        frame(&mut text, Some(event.position), &event.record.body.event_type, &json);
+        frame(&mut text, Some(event.position), &event.record.body.event_type, json);
     }
     (text, None)
 }
@@ -348,9 +348,13 @@ fn frame(text: &mut String, id: Option<Position>, event_type: &str, data: &str) 
     text.push('\n');
 }
 
-fn shown(event: &StoredEvent) -> Result<String, Box<End>> {
-    let view = view(event).ok().and_then(|view| serde_json::to_string(&view).ok());
-    view.ok_or_else(|| {
+/// An event as JSON, made once for all streams that show it.
+fn shown(event: &FollowedEvent) -> Result<&str, Box<End>> {
+    let json = event.text(|event| {
+        let view = view(event).ok();
+        view.and_then(|view| serde_json::to_string(&view).ok())
+    });
+    json.ok_or_else(|| {
         let position = event.position;
         warn!(position = position.0, "an event can't be shown, its stream ends");
         let detail = format!("the event at position {position} is not JSON; after={position}");
@@ -400,7 +404,7 @@ enum Told {
     End(End),
 }
 
-async fn tell(socket: &mut WebSocket, events: &[Arc<StoredEvent>]) -> Told {
+async fn tell(socket: &mut WebSocket, events: &[Arc<FollowedEvent>]) -> Told {
     for event in events {
         let json = match shown(event) {
             Ok(json) => json,
