@@ -123,6 +123,61 @@ fn a_run_with_faults_comes_to_its_end_on_postgresql() {
     runs(&["--database", &shared_database().unwrap()]);
 }
 
+/// Alarms that the run sets, a kill in the middle of them.
+const ALARMS: &str = "
+[[mix]]
+operation = 'alarm'
+weight = 2
+[[faults]]
+kind = 'kill'
+at_s = 1
+";
+
+/// The bell's check, and how many alarms it looked at.
+fn alarms_heard(out: &Path) -> (u64, u64) {
+    let text = std::fs::read_to_string(out.join("report.json")).unwrap();
+    let report: coppice_load::report::Report = serde_json::from_str(&text).unwrap();
+    let checks = report.verdict.unwrap().checks;
+    let tally = &checks[&coppice_load::check::Check::Effect];
+    (tally.examined, tally.violations)
+}
+
+#[tokio::test]
+async fn alarms_are_heard_once_outside_through_a_kill() {
+    let out = TempDir::new().unwrap();
+    let scenario = BRIEF.replace("for_s = 6", "for_s = 4") + ALARMS;
+    let output = load(&scenario, out.path(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let (examined, violations) = alarms_heard(out.path());
+    assert!(examined > 50 && violations == 0, "{examined} {violations}");
+}
+
+#[tokio::test]
+async fn a_target_whose_bell_leads_elsewhere_is_found_out() {
+    let bell = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sandbox = Sandbox::builder(binary());
+    let sandbox = sandbox.env("COPPICE_EFFECTS__BELL_URL", format!("http://{bell}/bell"));
+    let sandbox = sandbox.start().await.unwrap();
+    let (alarms, _) = ALARMS.split_once("[[faults]]").unwrap();
+    let scenario = BRIEF.replace("for_s = 6", "for_s = 1") + alarms;
+    let target = ["--target", sandbox.url(), "--key", sandbox.key(), "--quiet"];
+    let run = |more: &[&str]| {
+        let out = TempDir::new().unwrap();
+        (load(&scenario, out.path(), &[&target, more].concat()), out)
+    };
+    let (output, _out) = run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("--bell"), "{}", said(&output));
+    let (output, out) = run(&["--bell", &bell.to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(alarms_heard(out.path()).0 > 10);
+    // Nobody hears what goes to the other address, and that is wrong: exit code 4.
+    let (output, out) = run(&["--bell", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let (examined, violations) = alarms_heard(out.path());
+    assert!(examined > 10 && violations > 10, "{examined} {violations}");
+}
+
 #[tokio::test]
 async fn any_gateway_is_driven_by_its_address_and_key() {
     let sandbox = Sandbox::builder(binary()).start().await.unwrap();
@@ -189,7 +244,7 @@ fn a_signal_ends_a_run_before_its_time_and_takes_back_what_was_done() {
 fn the_scenarios_are_listed_and_an_unknown_one_is_refused() {
     let ask = |argument| Command::new(binary()).args(["load", argument]).output().unwrap();
     let listed = said(&ask("--list"));
-    for name in ["steady", "hot-entity", "workflows", "money", "overload", "soak"] {
+    for name in ["steady", "hot-entity", "workflows", "money", "effects", "overload", "soak"] {
         assert!(listed.lines().any(|line| line.starts_with(name)), "{name}: {listed}");
     }
     let unknown = ask("no-such");

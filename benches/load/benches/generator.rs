@@ -115,6 +115,7 @@ fn main() {
             process_id: None,
             restart: None,
             database: DatabaseCommands::default(),
+            bell: None,
         };
         let out = directory.path().to_owned();
         let options = Options {

@@ -93,6 +93,9 @@ pub enum CommandError {
     /// The scenario has a fault of the target's process, and several generators would each do it.
     #[error("the scenario has the fault `{0}`, which only a run with one generator can have")]
     Process(&'static str),
+    /// The scenario sets alarms, and several generators would each listen for all of them.
+    #[error("the scenario sets alarms, which only a run with one generator can")]
+    Alarms,
     /// It can't be told to generators.
     #[error("the scenario can not be told to the generators")]
     Untold(#[from] toml::ser::Error),
@@ -249,6 +252,7 @@ fn starter(
             process_id: arguments.pid,
             restart: arguments.restart.clone(),
             database,
+            bell: arguments.bell,
         })),
         None => {
             let server =

@@ -109,6 +109,7 @@ const fn steps(operation: Operation) -> &'static [Operation] {
         Operation::Add => &[Operation::Add],
         Operation::Read => &[Operation::Read],
         Operation::Workflow => &[Operation::Workflow],
+        Operation::Alarm => &[Operation::Alarm],
         Operation::Transfer => &[Operation::Transfer],
         Operation::Intent | Operation::Authorize | Operation::Post | Operation::Void => {
             &[Operation::Intent, Operation::Authorize, Operation::Post, Operation::Void]
@@ -152,8 +153,9 @@ pub async fn examine(
     let served = HttpServed::new(reached.target()?);
     let entries = History::open(history)?.by_key(SORTED_AT_ONCE)?;
     let (generators, skew) = generators;
-    let options =
-        Options { alone, generators, skew, ..Options::new(measured.run, measured.prefix.clone()) };
+    let mut options = Options::new(measured.run, measured.prefix.clone());
+    (options.alone, options.generators, options.skew) = (alone, generators, skew);
+    options.ear = finished.ear.clone();
     let mut told = elle.then(Elle::default);
     let verdict: Verdict = check(&served, &options, entries, told.as_mut()).await?;
     let figures: BTreeMap<String, f64> =

@@ -7,6 +7,7 @@
 //! [`measured`] as figures, and try by try in the history that [`recording`] keeps.
 
 pub mod baseline;
+pub mod bell;
 pub mod chance;
 pub mod check;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod merge;
 pub mod names;
 pub mod plan;
 pub mod proxy;
+
 pub mod record;
 pub mod recording;
 pub mod recovery;

@@ -3,7 +3,7 @@
 use crate::record::{Operation, Outcome};
 
 /// All operations.
-pub const OPERATIONS: [Operation; 8] = [
+pub const OPERATIONS: [Operation; 9] = [
     Operation::Add,
     Operation::Read,
     Operation::Workflow,
@@ -12,6 +12,7 @@ pub const OPERATIONS: [Operation; 8] = [
     Operation::Authorize,
     Operation::Post,
     Operation::Void,
+    Operation::Alarm,
 ];
 
 /// All outcomes, the best first.
@@ -37,6 +38,7 @@ pub const fn operation_name(operation: Operation) -> &'static str {
         Operation::Authorize => "authorize",
         Operation::Post => "post",
         Operation::Void => "void",
+        Operation::Alarm => "alarm",
     }
 }
 

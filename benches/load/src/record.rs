@@ -39,6 +39,8 @@ pub enum Operation {
     Post,
     /// Gives it back: `POST /v1/money/intents/{id}/void`.
     Void,
+    /// Sets an alarm that rings at once: `POST /v1/entities/alarm/{id}/set`.
+    Alarm,
 }
 
 /// How a try ended.

@@ -14,6 +14,8 @@ use thiserror::Error;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::bell::Bell;
+use crate::check::effects::Ear;
 use crate::coordinate::{Alone, Company, CoordinateError};
 use crate::drive::{Deeds, DriveError, Driver, SetupError, open_accounts};
 use crate::faults::{
@@ -38,6 +40,8 @@ const PER_CONNECTION: u64 = 4;
 /// Files that are open beside connections: those of the node, and of the run.
 const OTHER_FILES: u64 = 256;
 
+/// The setting of a node of the harness's own that says where its alarms ring.
+const BELL_URL: &str = "COPPICE_EFFECTS__BELL_URL";
 /// How long a target may take to prove that it is the one that is meant.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -53,6 +57,11 @@ pub enum RunError {
     /// No TLS with it.
     #[error("no connection over TLS could be made to the target")]
     Untrusted(#[source] std::io::Error),
+    /// Nobody knows where its effects go.
+    #[error(
+        "the scenario sets alarms: --bell must say where effects.bell_url of the target leads to"
+    )]
+    NoBell,
     /// The scenario has a fault that this target can't have.
     #[error(transparent)]
     Fault(#[from] FaultError),
@@ -141,6 +150,8 @@ pub struct Finished {
     pub tries: u64,
     /// When its clocks began.
     pub began: SystemTime,
+    /// Whoever hears what the target does to the outside, where the scenario has it do anything.
+    pub ear: Option<Ear>,
     /// The target, which still serves.
     pub reached: Reached,
 }
@@ -210,7 +221,10 @@ pub fn run_in(
     make_room_for_files(&scenario)?;
     // Told before anything is started: a fault that can't be carried out.
     let due = schedule(&scenario, 0);
-    let reached = starter.start(&scenario.server.environment)?;
+    let bell = scenario.sets_alarms().then(|| listen(starter)).transpose()?;
+    let mut environment = scenario.server.environment.clone();
+    environment.extend(bell.iter().map(|one| (BELL_URL.to_owned(), one.url())));
+    let reached = starter.start(&environment)?;
     faults::check(&due, starter)?;
     let direct = reached.target()?;
     if direct.tls.is_some() {
@@ -251,7 +265,15 @@ pub fn run_in(
     let ran = course.run(&rising, starter, company, proxy.as_ref(), &direct)?;
     let (history, tries) = recording.end()?;
     let measured = ran.measured(&scenario, &driver, header);
-    Ok(Finished { scenario, measured, history, tries, began, reached })
+    let faults = measured.faults.iter().map(|fault| (fault.from, fault.to)).collect();
+    let ear = bell.map(|bell| Ear::new(bell, driver.clock, faults));
+    Ok(Finished { scenario, measured, history, tries, began, ear, reached })
+}
+
+/// Somebody who hears the target's effects, before there is any.
+fn listen(starter: &dyn Starter) -> Result<Bell, RunError> {
+    let at = starter.bell().ok_or(RunError::NoBell)?;
+    Bell::start(at).map_err(system("listening for effects"))
 }
 
 /// Whether the target proves to be the one that is meant. Found out before the run: in it, nothing would

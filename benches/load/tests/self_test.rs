@@ -51,6 +51,7 @@ fn tried_in(
         process_id: None,
         restart: None,
         database: DatabaseCommands::default(),
+        bell: None,
     };
     let (out_of_it, name) = (out.path().to_owned(), RunName::drawn());
     let stop = Stop::default();

@@ -51,6 +51,7 @@ fn carried_out(stub: &Stub, out: &Path) -> Finished {
         process_id: None,
         restart: None,
         database: DatabaseCommands { stop: None, start: None },
+        bell: None,
     };
     let options = run::Options {
         out: out.to_owned(),

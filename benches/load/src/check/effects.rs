@@ -1,13 +1,115 @@
-//! Effects from the other side: what a receiver heard.
+//! Effects from the other side: what a receiver heard of the alarms that a run set.
 //!
 //! A node promises at least once under one key, with one body; a repeat only where an outcome was
 //! not recorded, which takes a fault. So the same key with another body is always wrong, and a repeat
 //! is unless a fault struck between the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
+use super::Options;
+use super::asked::{Asked, Fate};
 use super::verdict::{Check, Verdict, Violation};
-use crate::record::Nanos;
+use crate::bell::{Bell, Notes};
+use crate::drive::op_of_timer;
+use crate::record::{Nanos, Operation};
+use crate::wire::Clock;
+
+/// Between two looks at what was heard.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Who hears the alarms of a run, and what may explain that one is heard twice.
+#[derive(Debug, Clone)]
+pub struct Ear {
+    notes: Notes,
+    clock: Clock,
+    faults: Vec<(Nanos, Nanos)>,
+    /// It listens as long as somebody wants to hear.
+    _bell: Option<Arc<Bell>>,
+}
+
+impl Ear {
+    /// Of a run with this clock, in which something was broken in these stretches.
+    #[must_use]
+    pub fn new(bell: Bell, clock: Clock, faults: Vec<(Nanos, Nanos)>) -> Self {
+        let notes = bell.notes();
+        Self { notes, clock, faults, _bell: Some(Arc::new(bell)) }
+    }
+
+    /// Everything so far, and which timer it was.
+    fn heard(&self) -> (Vec<Heard>, Vec<String>) {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = notes.iter().map(|noted| {
+            let heard =
+                Heard { key: noted.key.clone(), body: noted.body, at: self.clock.of(noted.at) };
+            (heard, noted.timer.clone())
+        });
+        told.unzip()
+    }
+}
+
+/// Judges the alarms of a run: waits until every acknowledged one was heard, or it is time.
+pub(super) async fn judge(options: &Options, asked: &Asked) -> Verdict {
+    let mut verdict = Verdict::default();
+    let Some(ear) = options.ear.as_ref().filter(|_| asked.any(&[Operation::Alarm])) else {
+        return verdict;
+    };
+    let began = Instant::now();
+    let (calls, rung) = loop {
+        let (calls, timers) = ear.heard();
+        let mut rung: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+        for (call, timer) in calls.iter().zip(&timers) {
+            match op_of_timer(&options.prefix, timer) {
+                Some(op) => drop(rung.entry(op).or_default().insert(&call.key)),
+                None => verdict.foreign += 1,
+            }
+        }
+        let is_owed =
+            |(op, fate): (u64, Fate)| fate == Fate::Acknowledged && !rung.contains_key(&op);
+        let mut all = asked.of(Operation::Alarm).map(|(op, wanted)| (op, wanted.fate));
+        if began.elapsed() >= options.settle || !all.any(is_owed) {
+            let keys =
+                rung.into_iter().map(|(op, keys)| (op, keys.len())).collect::<BTreeMap<_, _>>();
+            break (calls, keys);
+        }
+        verdict.foreign = 0;
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    verdict.absorb(check(&calls, &ear.faults));
+    for (op, wanted) in asked.of(Operation::Alarm) {
+        count(&mut verdict, op, wanted.fate, rung.get(&op).copied().unwrap_or_default());
+    }
+    for op in rung.keys().filter(|op| asked.get(**op).is_none()) {
+        let is = "the run never set it".to_owned();
+        verdict.violated(violation(Check::Invented, *op, "an alarm rang".to_owned(), is));
+    }
+    verdict
+}
+
+/// One that was acknowledged rang, under one key.
+fn count(verdict: &mut Verdict, op: u64, fate: Fate, keys: usize) {
+    let is = match (fate, keys) {
+        (Fate::Acknowledged, 0) => "no ring of it was heard".to_owned(),
+        (Fate::NotApplied, 1..) => {
+            let (told, is) = ("it was not applied".to_owned(), "it rang".to_owned());
+            return verdict.violated(violation(Check::NotApplied, op, told, is));
+        }
+        (_, 2..) => format!("it rang under {keys} keys"),
+        _ => String::new(),
+    };
+    verdict.examined(Check::Effect, 1);
+    verdict.unknown_applied += u64::from(fate == Fate::Unknown && keys > 0);
+    verdict.unknown_absent += u64::from(fate == Fate::Unknown && keys == 0);
+    if !is.is_empty() {
+        let told = "an acknowledged alarm rings once".to_owned();
+        verdict.violated(violation(Check::Effect, op, told, is));
+    }
+}
+
+fn violation(check: Check, op: u64, told: String, is: String) -> Violation {
+    Violation { check, entity: "alarm".to_owned(), op: Some(op), told, is }
+}
 
 /// One call that a receiver heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +150,73 @@ pub fn check(heard: &[Heard], faults: &[(Nanos, Nanos)]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bell::Noted;
+    use crate::record::{Entry, Outcome};
+
+    const FAULT: (Nanos, Nanos) = (1_000, 2_000);
+
+    fn alarm(op: u64, outcome: Outcome) -> Entry {
+        let (key, operation) = (1, Operation::Alarm);
+        let (status, sequence, value, repeated) = (200, 1, 0, false);
+        let (intended, sent, done) = (0, 0, 1);
+        let (attempt, session, keyed, other, amount) = (0, 0, true, 0, 0);
+        Entry {
+            op,
+            attempt,
+            session,
+            operation,
+            keyed,
+            key,
+            other,
+            amount,
+            intended,
+            sent,
+            done,
+            outcome,
+            status,
+            sequence,
+            value,
+            repeated,
+        }
+    }
+
+    /// What is found where these alarms were set, and these rang: operation, key, time.
+    async fn judged(set: &[(u64, Outcome)], rung: &[(u64, &str, Nanos)]) -> Vec<Check> {
+        let clock = Clock::begin();
+        let noted = |(op, key, at): &(u64, &str, Nanos)| Noted {
+            key: (*key).to_owned(),
+            body: *op,
+            timer: format!("c-{op}"),
+            at: clock.at(*at),
+        };
+        let notes = Notes::new(std::sync::Mutex::new(rung.iter().map(noted).collect()));
+        let ear = Ear { notes, clock, faults: vec![FAULT], _bell: None };
+        let mut options = Options { settle: Duration::ZERO, ..Options::new(1, "c") };
+        options.ear = Some(ear);
+        let mut asked = Asked::default();
+        let rest = asked.take(set.iter().map(|(op, outcome)| alarm(*op, *outcome)).collect());
+        assert!(rest.is_none(), "alarms are no counters");
+        let verdict = judge(&options, &asked).await;
+        let wrong = verdict.checks.iter().filter(|(_, tally)| tally.violations > 0);
+        wrong.map(|(check, _)| *check).collect()
+    }
+
+    #[tokio::test]
+    async fn an_acknowledged_alarm_rings_under_one_key_and_again_only_through_a_fault() {
+        use Outcome::{Acknowledged, Overloaded, TimedOut};
+        let set = [(0, Acknowledged), (4, TimedOut), (8, TimedOut), (12, Overloaded)];
+        let right = [(0, "a", 500), (8, "b", 700), (0, "a", 1_500)];
+        assert_eq!(judged(&set, &right).await, []);
+        assert_eq!(judged(&set, &right[1..2]).await, [Check::Effect], "it never rang");
+        let twice = [(0, "a", 500), (0, "a", 600)];
+        assert_eq!(judged(&set, &twice).await, [Check::Effect], "nothing explains it");
+        let other_key = [(0, "a", 500), (0, "b", 1_500)];
+        assert_eq!(judged(&set, &other_key).await, [Check::Effect], "under another key");
+        let refused = [(0, "a", 500), (12, "c", 600)];
+        assert_eq!(judged(&set, &refused).await, [Check::NotApplied]);
+        let invented = [(0, "a", 500), (16, "d", 600)];
+        assert_eq!(judged(&set, &invented).await, [Check::Invented]);
+    }
 
     fn heard(key: &str, body: u64, at: Nanos) -> Heard {
         Heard { key: key.to_owned(), body, at }

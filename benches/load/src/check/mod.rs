@@ -5,7 +5,7 @@
 //! | counters | every acknowledged add is in its stream once, where and as it was answered; nothing else is; the order respects real time; reads and repetitions agree | `counter` |
 //! | money | entries sum to zero, both sides hold the same, no bound is crossed, an intent is decided once, every reservation ends | `money` |
 //! | workflows | every acknowledged one ended, each step has one result | `workflow` |
-//! | effects, as a receiver of the caller's heard them | none reached the outside twice but where a fault explains it | [`effects`] |
+//! | effects | every acknowledged alarm was heard, under one key and with one body, and twice only where a fault explains it | [`effects`] |
 //!
 //! [`Check`] has them by name. An event leads back to its operation by its correlation id
 //! ([`crate::record::correlation`]).
@@ -41,6 +41,7 @@ use thiserror::Error;
 
 use self::asked::Asked;
 use self::counter::Counter;
+use self::effects::Ear;
 use self::elle::{Elle, Told};
 pub use self::http::HttpServed;
 pub use self::served::{Event, Served, ServedError, View};
@@ -70,8 +71,11 @@ pub struct Options {
     pub skew: Nanos,
     /// Entities that are asked for at once.
     pub at_once: usize,
-    /// How long workflows and reservations that have to end are waited for.
+    /// How long workflows and reservations that have to end, and alarms that have to ring, are waited
+    /// for.
     pub settle: Duration,
+    /// Whoever heard the alarms.
+    pub ear: Option<Ear>,
 }
 
 impl Options {
@@ -86,6 +90,7 @@ impl Options {
             skew: 0,
             at_once: AT_ONCE,
             settle: SETTLE,
+            ear: None,
         }
     }
 }
@@ -143,6 +148,7 @@ pub async fn check<S: Served, E>(
     drop(judged);
     verdict.absorb(workflow::check(served, options, &asked).await?);
     verdict.absorb(money::check(served, options, &asked).await?);
+    verdict.absorb(effects::judge(options, &asked).await);
     Ok(verdict)
 }
 

@@ -141,7 +141,9 @@ impl Check {
             Self::Decision => "an intent is decided once and ends once",
             Self::Unended => "every acknowledged workflow ended, once",
             Self::Step => "each step has one result",
-            Self::Effect => "no effect is heard twice unless a fault explains it",
+            Self::Effect => {
+                "every acknowledged alarm is heard, and none twice unless a fault explains it"
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What stands on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -83,6 +84,10 @@ pub struct LoadArguments {
     /// the new process last.
     #[arg(long, value_name = "COMMAND", requires = "pid")]
     pub(super) restart: Option<String>,
+    /// Where the target's setting effects.bell_url leads to: the harness listens there, for scenarios
+    /// that set alarms.
+    #[arg(long, value_name = "ADDR", requires = "target")]
+    pub(super) bell: Option<SocketAddr>,
     /// Stops the PostgreSQL behind the target.
     #[arg(long, value_name = "COMMAND", requires = "postgres_start")]
     pub(super) postgres_stop: Option<String>,

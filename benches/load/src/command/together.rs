@@ -31,6 +31,9 @@ pub(super) fn coordinate(
     if let Some(due) = of_process {
         return Err(CommandError::Process(due.kind.name()));
     }
+    if scenario.sets_alarms() {
+        return Err(CommandError::Alarms);
+    }
     let RunName { run, prefix } = RunName::drawn();
     let job =
         Assignment { index: 0, of: 0, run, prefix: prefix.clone(), scenario: scenario.to_toml()? };
@@ -71,6 +74,7 @@ pub(super) fn coordinate(
         measured: gathered.measured,
         history,
         tries,
+        ear: None,
         began: began.into_inner().unwrap_or_else(PoisonError::into_inner),
         reached,
     };

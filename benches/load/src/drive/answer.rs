@@ -38,6 +38,12 @@ struct Added {
 }
 
 #[derive(Deserialize)]
+struct Told {
+    sequence: u64,
+    repeated: bool,
+}
+
+#[derive(Deserialize)]
 struct Counter {
     sequence: u64,
     state: Valued,
@@ -131,6 +137,11 @@ fn success(operation: Operation, answer: &Answer) -> serde_json::Result<Reading>
         }
         Operation::Post | Operation::Void => {
             reading.value = serde_json::from_slice::<Settled>(body)?.posted;
+        }
+        Operation::Alarm => {
+            let told: Told = serde_json::from_slice(body)?;
+            reading.sequence = told.sequence;
+            reading.repeated = told.repeated;
         }
         Operation::Workflow => {
             let workflow: Workflow<'_> = serde_json::from_slice(body)?;

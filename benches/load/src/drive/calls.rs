@@ -72,6 +72,10 @@ impl Deeds {
             }
             Operation::Void => post(&format!("/v1/money/intents/{intent}/void"), "{}".to_owned()),
             Operation::Workflow => self.workflow(deed),
+            Operation::Alarm => {
+                let body = json!({"timer": timer(&self.prefix, op), "in_ms": 0});
+                post(&format!("/v1/entities/alarm/{}/set", id()), body.to_string())
+            }
         };
         call.correlation = Some(header(&correlation(self.run, op).to_string()));
         if deed.keyed {
@@ -96,6 +100,17 @@ impl Deeds {
         call.prefer = Some(header(&format!("wait={}", self.wait_s)));
         call
     }
+}
+
+/// What the timer of an operation is called, which its ring brings along.
+fn timer(prefix: &str, op: u64) -> String {
+    format!("{prefix}-{op}")
+}
+
+/// The operation whose timer is called so; none of this run.
+#[must_use]
+pub(crate) fn op_of_timer(prefix: &str, timer: &str) -> Option<u64> {
+    timer.strip_prefix(prefix)?.strip_prefix('-')?.parse().ok()
 }
 
 /// A new file as a unified diff, of about the length.

@@ -91,7 +91,7 @@ impl Deeds {
         let of = &self.mix[share];
         let key = self.drawer.draw(&mut chance);
         let amount = match of.operation {
-            Operation::Read | Operation::Workflow => 0,
+            Operation::Read | Operation::Workflow | Operation::Alarm => 0,
             _ => chance.between(of.amount[0], of.amount[1]),
         };
         let other = match of.operation {
@@ -120,6 +120,7 @@ impl Deed {
             Operation::Read => &[Operation::Read],
             Operation::Workflow => &[Operation::Workflow],
             Operation::Transfer => &[Operation::Transfer],
+            Operation::Alarm => &[Operation::Alarm],
             Operation::Authorize | Operation::Post | Operation::Void => &[],
         }
     }

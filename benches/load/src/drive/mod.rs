@@ -17,6 +17,7 @@ use std::thread;
 
 use thiserror::Error;
 
+pub(crate) use calls::op_of_timer;
 pub use deeds::{Deed, Deeds};
 pub use setup::{SetupError, open_accounts};
 

@@ -75,6 +75,7 @@ impl Operator<'_> {
             | Operation::Authorize
             | Operation::Post
             | Operation::Void => ("account", self.deeds.account(deed.key)),
+            Operation::Alarm => ("alarm", self.deeds.id(deed.key)),
             Operation::Workflow => return None,
         };
         let path = format!("/v1/inspect/actors/{kind}/{id}/restart");

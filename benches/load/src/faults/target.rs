@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -80,6 +81,12 @@ pub trait Starter: Send + std::fmt::Debug {
     /// Whether its database can be stopped and started.
     fn can_stop_database(&self) -> bool;
 
+    /// Where its effects can be heard: an address to listen at, with port 0 where the target is told the
+    /// one that is found. None where nobody knows.
+    fn bell(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Ends its process with SIGKILL.
     ///
     /// # Errors
@@ -156,11 +163,17 @@ pub struct External {
     pub restart: Option<String>,
     /// Its database.
     pub database: DatabaseCommands,
+    /// The address that its setting `effects.bell_url` leads to, which the harness may listen at.
+    pub bell: Option<SocketAddr>,
 }
 
 impl Starter for External {
     fn start(&mut self, _: &BTreeMap<String, String>) -> Result<Reached, StarterError> {
         Ok(self.reached.clone())
+    }
+
+    fn bell(&self) -> Option<SocketAddr> {
+        self.bell
     }
 
     fn process_id(&self) -> Option<u32> {
@@ -247,6 +260,7 @@ mod tests {
             process_id,
             restart: restart.map(str::to_owned),
             database: DatabaseCommands::default(),
+            bell: None,
         }
     }
 

@@ -9,7 +9,7 @@ pub(super) const RECORD_BYTES: usize = 88;
 pub(super) const PREFIX_AT: usize = 28;
 
 /// By their numbers. A number stays what it is; a new operation gets the next.
-const OPERATIONS: [Operation; 8] = [
+const OPERATIONS: [Operation; 9] = [
     Operation::Add,
     Operation::Read,
     Operation::Workflow,
@@ -18,6 +18,7 @@ const OPERATIONS: [Operation; 8] = [
     Operation::Authorize,
     Operation::Post,
     Operation::Void,
+    Operation::Alarm,
 ];
 
 const OUTCOMES: [Outcome; 7] = [

@@ -3,6 +3,7 @@
 //! Units stand in the names. A file that doesn't fit is refused with its name and the key.
 
 mod check;
+mod needs;
 mod shipped;
 
 use std::collections::BTreeMap;
@@ -465,21 +466,6 @@ impl Scenario {
             random.for_s = random.for_s.map(|time| time * factor);
         }
         self
-    }
-
-    /// Whether any of its faults is of a kind.
-    #[must_use]
-    pub fn has_fault(&self, kind: FaultKind) -> bool {
-        let random = self.random_faults.iter().flat_map(|random| &random.kinds);
-        self.faults.iter().map(|fault| &fault.kind).chain(random).any(|one| *one == kind)
-    }
-
-    /// Whether anything of it is about money, so that accounts must be there.
-    #[must_use]
-    pub fn moves_money(&self) -> bool {
-        let of_money =
-            |share: &Share| matches!(share.operation, Operation::Transfer | Operation::Intent);
-        self.mix.iter().any(of_money)
     }
 }
 

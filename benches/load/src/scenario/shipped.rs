@@ -10,6 +10,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("hot-entity", include_str!("../../scenarios/hot-entity.toml")),
     ("workflows", include_str!("../../scenarios/workflows.toml")),
     ("money", include_str!("../../scenarios/money.toml")),
+    ("effects", include_str!("../../scenarios/effects.toml")),
     ("overload", include_str!("../../scenarios/overload.toml")),
     ("restart-storm", include_str!("../../scenarios/restart-storm.toml")),
     ("recovery", include_str!("../../scenarios/recovery.toml")),

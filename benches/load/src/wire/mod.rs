@@ -50,6 +50,13 @@ impl Clock {
         u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
     }
 
+    /// A moment of the machine as one of the run.
+    #[must_use]
+    pub fn of(&self, moment: Instant) -> Nanos {
+        let since = moment.saturating_duration_since(self.0);
+        u64::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
     /// A moment of the run as one of the machine.
     #[must_use]
     pub fn at(&self, nanos: Nanos) -> Instant {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coppice_load::command::{self, CommandError, LoadArguments, OwnServer, Verdict};
@@ -62,6 +63,8 @@ impl Own {
     }
 }
 
+/// Where the harness listens for what a node of its own does to the outside.
+const ANY_BELL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const NOT_RUNNING: &str = "the node is not running";
 const NOT_KILLED: &str = "the node was not killed";
 
@@ -86,6 +89,10 @@ impl Starter for Own {
         };
         let url = self.run(&settings)?.url().to_owned();
         Ok(Reached { url, key: self.key.clone(), trust: Trust::System })
+    }
+
+    fn bell(&self) -> Option<SocketAddr> {
+        Some(ANY_BELL)
     }
 
     fn process_id(&self) -> Option<u32> {
