@@ -149,6 +149,7 @@ pub fn check(heard: &[Heard], faults: &[(Nanos, Nanos)]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::entry;
     use super::*;
     use crate::bell::Noted;
     use crate::record::{Entry, Outcome};
@@ -156,28 +157,7 @@ mod tests {
     const FAULT: (Nanos, Nanos) = (1_000, 2_000);
 
     fn alarm(op: u64, outcome: Outcome) -> Entry {
-        let (key, operation) = (1, Operation::Alarm);
-        let (status, sequence, value, repeated) = (200, 1, 0, false);
-        let (intended, sent, done) = (0, 0, 1);
-        let (attempt, session, keyed, other, amount) = (0, 0, true, 0, 0);
-        Entry {
-            op,
-            attempt,
-            session,
-            operation,
-            keyed,
-            key,
-            other,
-            amount,
-            intended,
-            sent,
-            done,
-            outcome,
-            status,
-            sequence,
-            value,
-            repeated,
-        }
+        Entry { outcome, ..entry(op, Operation::Alarm, 1, 0) }
     }
 
     /// What is found where these alarms were set, and these rang: operation, key, time.

@@ -19,7 +19,7 @@ fn options() -> Options {
 }
 
 /// One try, over a millisecond after it began.
-fn entry(op: u64, operation: Operation, key: u64, amount: i64) -> Entry {
+pub(super) fn entry(op: u64, operation: Operation, key: u64, amount: i64) -> Entry {
     let at = op * 10_000_000;
     Entry {
         op,
