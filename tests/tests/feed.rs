@@ -10,7 +10,7 @@ use std::time::Duration;
 use coppice_core::{EntityKind, Position};
 use coppice_persistence::Journal;
 use coppice_runtime::task::spawn;
-use coppice_runtime::{FollowedEvent, Follower, Node, RuntimeOptions, Scope};
+use coppice_runtime::{Follower, LiveEvent, Node, RuntimeOptions, Scope};
 use coppice_testkit::{
     Action, MemoryStore, Point, Random, Times, VirtualClock, read_whole_journal,
 };
@@ -32,7 +32,7 @@ fn of_counter(counter: &str) -> Scope {
     Scope { tenant: tenant(), kind: Some(kind), id: Some(id(counter)) }
 }
 
-async fn take(follower: &mut Follower, count: usize) -> Vec<Arc<FollowedEvent>> {
+async fn take(follower: &mut Follower, count: usize) -> Vec<Arc<LiveEvent>> {
     let mut taken = Vec::new();
     while taken.len() < count {
         let next = timeout(Duration::from_secs(60), follower.next()).await;
@@ -41,7 +41,7 @@ async fn take(follower: &mut Follower, count: usize) -> Vec<Arc<FollowedEvent>> 
     taken
 }
 
-fn positions(events: &[Arc<FollowedEvent>]) -> Vec<u64> {
+fn positions(events: &[Arc<LiveEvent>]) -> Vec<u64> {
     events.iter().map(|event| event.position.0).collect()
 }
 

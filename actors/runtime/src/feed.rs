@@ -36,7 +36,8 @@ use crate::options::RuntimeOptions;
 /// Events in the ring: a second of a loaded node, so that whoever reads at all is within it.
 const EVENTS_MAX: usize = 8_192;
 
-/// Bytes of payload in the ring; where somebody shows them, there is about as much text beside them.
+/// Bytes of payload in the ring; where somebody shows them, there is as much text beside
+/// them, and some 600 bytes for each event.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Events read from the journal at once.
@@ -56,24 +57,25 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// An event as its followers get it: one for all that are level with the journal. So is what it
 /// looks like as text, which is made once, however many show it.
 #[derive(Debug)]
-pub struct FollowedEvent {
+pub struct LiveEvent {
     stored: Arc<StoredEvent>,
     text: OnceLock<Option<Box<str>>>,
 }
 
-impl FollowedEvent {
+impl LiveEvent {
     const fn new(stored: Arc<StoredEvent>) -> Self {
         Self { stored, text: OnceLock::new() }
     }
 
-    /// As text, which all make of it alike; `None` where `made` can't make one.
+    /// As text, by whoever asks first: all must make the same of it. `None` where `made` can't make
+    /// one.
     pub fn text(&self, made: impl FnOnce(&StoredEvent) -> Option<String>) -> Option<&str> {
         let text = self.text.get_or_init(|| made(&self.stored).map(String::into_boxed_str));
         text.as_deref()
     }
 }
 
-impl Deref for FollowedEvent {
+impl Deref for LiveEvent {
     type Target = StoredEvent;
 
     fn deref(&self) -> &StoredEvent {
@@ -82,7 +84,7 @@ impl Deref for FollowedEvent {
 }
 
 /// One place of the ring.
-type Entry = Result<Arc<FollowedEvent>, Arc<UnreadableEvent>>;
+type Entry = Result<Arc<LiveEvent>, Arc<UnreadableEvent>>;
 
 fn place_of(entry: &Entry) -> Position {
     entry.as_ref().map_or_else(|event| event.position, |event| event.position)
@@ -274,7 +276,7 @@ impl Feed {
             .events
             .into_iter()
             .filter_map(|event| {
-                let event = event.map(|event| Arc::new(FollowedEvent::new(event)));
+                let event = event.map(|event| Arc::new(LiveEvent::new(event)));
                 let entry = event.map_err(Arc::new);
                 let of = stream_of(&entry).map(|stream| (stream, place_of(&entry)));
                 ring.push(entry);
@@ -344,7 +346,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`].
-    pub async fn next(&mut self) -> Result<Vec<Arc<FollowedEvent>>, FollowError> {
+    pub async fn next(&mut self) -> Result<Vec<Arc<LiveEvent>>, FollowError> {
         loop {
             self.tip.mark_unchanged();
             self.is_settled = false;
@@ -374,7 +376,7 @@ impl Follower {
         }
     }
 
-    fn take_of_ring(&mut self) -> Option<Result<Vec<Arc<FollowedEvent>>, FollowError>> {
+    fn take_of_ring(&mut self) -> Option<Result<Vec<Arc<LiveEvent>>, FollowError>> {
         let shared = Arc::clone(&self.feed.shared);
         let ring = shared.ring.lock();
         let mut place = self.after;
@@ -404,7 +406,7 @@ impl Follower {
     }
 
     /// A piece of the journal, and whether it was the last.
-    async fn take_of_journal(&mut self) -> Result<(Vec<Arc<FollowedEvent>>, bool), FollowError> {
+    async fn take_of_journal(&mut self) -> Result<(Vec<Arc<LiveEvent>>, bool), FollowError> {
         let read = self.feed.read(Some(self.scope.clone()), self.after, self.sequence);
         // The semaphore is never closed.
         let permit = self.feed.shared.catch_ups.acquire().await.ok();
@@ -413,7 +415,7 @@ impl Follower {
         let mut found = Vec::new();
         for event in piece.events {
             match event {
-                Ok(event) => found.push(Arc::new(FollowedEvent::new(event))),
+                Ok(event) => found.push(Arc::new(LiveEvent::new(event))),
                 Err(event) if found.is_empty() => {
                     return Err(FollowError::Unreadable(Arc::new(event)));
                 }

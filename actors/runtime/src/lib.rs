@@ -56,7 +56,7 @@ pub use control::{Control, Spoken, Word};
 pub use coppice_supervisors as supervisors;
 pub use door::Door;
 pub use erasure::{Eraser, Erasure};
-pub use feed::{Feed, FollowError, FollowedEvent, Follower, Scope};
+pub use feed::{Feed, FollowError, Follower, LiveEvent, Scope};
 pub use gate::Gate;
 pub use histogram::Histogram;
 pub use horizon::Horizons;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -25,6 +25,8 @@ use tokio::task::{JoinSet, LocalSet};
 
 /// The header by which repetitions are told.
 const KEY: &str = "idempotency-key";
+/// After an accept that failed.
+const PAUSE: Duration = Duration::from_millis(100);
 /// A ring is far shorter.
 const BODY_BYTES_MAX: usize = 64 * 1_024;
 
@@ -41,7 +43,7 @@ pub struct Noted {
     pub at: Instant,
 }
 
-/// What was noted so far, in order of time.
+/// What was noted so far, in order of time: some 150 bytes a ring.
 pub type Notes = Arc<Mutex<Vec<Noted>>>;
 
 /// A bell that listens; its thread ends with it.
@@ -108,12 +110,15 @@ impl Drop for Bell {
     }
 }
 
-async fn listen(listener: std::net::TcpListener, notes: &Notes) -> io::Result<()> {
+async fn listen(listener: std::net::TcpListener, notes: &Notes) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = listener.accept().await?;
-        connections.spawn_local(serve(stream, Arc::clone(notes)));
+        match listener.accept().await {
+            Ok((stream, _)) => drop(connections.spawn_local(serve(stream, Arc::clone(notes)))),
+            // Of this connection, or for want of files: the next may come through.
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
         while connections.try_join_next().is_some() {}
     }
 }

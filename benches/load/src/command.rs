@@ -127,7 +127,6 @@ pub fn load(
         return Ok(Verdict::Pass);
     }
     let stop = Stop::default();
-    stop.listen()?;
     if let Some(address) = &arguments.join {
         together::join(arguments, address, starter(arguments, &mut own)?.as_mut(), &stop)?;
         return Ok(Verdict::Pass);
@@ -142,6 +141,8 @@ pub fn load(
             together::coordinate(arguments, address, &scenario, &thresholds, starter.as_mut())?;
         return Ok(Verdict::from(report.conclusion));
     }
+    // Those above end at a signal as any process does: they wait for others, and have nothing to undo.
+    stop.listen()?;
     let least = if arguments.save_baseline.is_some() { RUNS_MIN } else { 1 };
     let runs = arguments.runs.map_or(least, |runs| runs as usize);
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&scenario));
@@ -181,7 +182,7 @@ fn once(
         let options = Options { out, threads, slice, name: RunName::drawn(), onlooker, stop };
         run(scenario.clone(), starter, &options)
     })??;
-    judged(arguments, &finished, thresholds, (u64::from(slice.of), 0), out)
+    judged(arguments, &finished, thresholds, (u64::from(slice.of), 0), out, stop)
 }
 
 /// Shows a run as it goes on. The inner error is the run's.
@@ -209,6 +210,7 @@ fn judged(
     thresholds: &[Threshold],
     generators: (u64, Nanos),
     out: PathBuf,
+    stop: &Stop,
 ) -> Result<Report, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
@@ -228,7 +230,10 @@ fn judged(
             generators,
             environment,
         };
-        examine(finished, examination).await
+        tokio::select! {
+            report = examine(finished, examination) => report.map_err(CommandError::from),
+            () = stop.asked() => Err(RunError::Stopped.into()),
+        }
     })?;
     say(finished, &report)?;
     Ok(report)

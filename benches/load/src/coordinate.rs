@@ -42,7 +42,7 @@ pub use self::lead::{Call, Gathered, Progress, coordinate};
 use crate::merge::MergeError;
 
 /// Of the protocol.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// A chunk of seconds or entries is about a megabyte; nothing that is meant is near this.
 pub const FRAME_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// A generator says each second that it is there.

@@ -117,7 +117,8 @@ const fn steps(operation: Operation) -> &'static [Operation] {
     }
 }
 
-/// What is known of machine and target of a run that began then; of the target what it says of itself, which may be nothing.
+/// What is known of machine and target of a run that began then; of the target what it says of itself,
+/// which may be nothing.
 pub async fn environment(reached: &Reached, is_own: bool, began: SystemTime) -> Environment {
     #[derive(Deserialize)]
     struct Health {

@@ -265,7 +265,8 @@ pub fn run_in(
     let ran = course.run(&rising, starter, company, proxy.as_ref(), &direct)?;
     let (history, tries) = recording.end()?;
     let measured = ran.measured(&scenario, &driver, header);
-    let faults = measured.faults.iter().map(|fault| (fault.from, fault.to)).collect();
+    let struck = measured.faults.iter().filter(|fault| fault.failed.is_none());
+    let faults = struck.map(|fault| (fault.from, fault.to)).collect();
     let ear = bell.map(|bell| Ear::new(bell, driver.clock, faults));
     Ok(Finished { scenario, measured, history, tries, began, ear, reached })
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::view::give_back;
+
 /// How often whoever waits looks whether to go on.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,13 @@ impl Stop {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Comes back once somebody wants it to end.
+    pub async fn asked(&self) {
+        while !self.is_asked() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Takes SIGINT and SIGTERM as wishes from now on. The second one ends the process at once.
@@ -50,6 +59,7 @@ impl Stop {
                     _ = terminate.recv() => {}
                 }
                 if stop.ask() {
+                    give_back();
                     // It can't fail for a process that is there.
                     let _killed = kill_process(getpid(), Signal::KILL);
                 }

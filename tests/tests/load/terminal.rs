@@ -22,9 +22,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Terminal {
     keys: File,
     line: OwnedFd,
-    child: Child,
+    /// Its settings before anybody had it.
+    before: Termios,
+    child: Running,
     shown: Arc<Mutex<Vec<u8>>>,
     reading: JoinHandle<()>,
+}
+
+/// A run, which ends with the test at the latest.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended can't be killed, and that is what is wanted.
+        let _killed = self.0.kill();
+        let _ended = self.0.wait();
+    }
 }
 
 impl Terminal {
@@ -40,6 +53,7 @@ impl Terminal {
         let line = ioctl_tiocgptpeer(&ours, flags).unwrap();
         let file = out.path().join("scenario.toml");
         std::fs::write(&file, scenario).unwrap();
+        let before = tcgetattr(&line).unwrap();
         let end = || line.try_clone().unwrap();
         let child = Command::new(binary())
             .arg("load")
@@ -62,7 +76,7 @@ impl Terminal {
                 seen.lock().unwrap().extend_from_slice(&some[..read]);
             }
         });
-        Self { keys, line, child, shown, reading }
+        Self { keys, line, before, child: Running(child), shown, reading }
     }
 
     fn shown(&self) -> String {
@@ -87,7 +101,7 @@ impl Terminal {
 
     /// How the run ended, how it left the terminal, and all that was shown.
     fn ended(mut self) -> (ExitStatus, Termios, String) {
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         let left = self.settings();
         drop(self.line);
         self.reading.join().unwrap();
@@ -132,7 +146,7 @@ fn scenario(for_s: u32) -> String {
 fn a_run_is_drawn_in_a_terminal_which_then_has_the_summary_on_its_own_screen() {
     let out = TempDir::new().unwrap();
     let terminal = Terminal::run(&scenario(3), &out);
-    let before = terminal.settings();
+    let before = terminal.before.clone();
     terminal.waits_for("half, 1 of 1 phases");
     assert_ne!(terminal.settings().local_modes, before.local_modes, "keys come one by one");
     let (status, left, shown) = terminal.ended();
@@ -151,8 +165,9 @@ fn a_key_ends_a_run_before_its_time_and_the_terminal_is_given_back() {
     for key in [b"q", b"\x03"] {
         let out = TempDir::new().unwrap();
         let mut terminal = Terminal::run(&scenario(600), &out);
-        let before = terminal.settings();
-        terminal.waits_for("half, 1 of 1 phases");
+        let before = terminal.before.clone();
+        // The node serves, and the run is under way.
+        terminal.waits_for("in flight");
         terminal.presses(key);
         let (status, left, shown) = terminal.ended();
         assert_eq!(status.code(), Some(1), "{status}: {shown}");

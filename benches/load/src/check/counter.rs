@@ -99,6 +99,7 @@ impl<'a> Counter<'a> {
     fn link(&mut self, event: &Event) {
         let expected = self.steps.last().map_or(0, |step| step.sequence) + 1;
         self.verdict.examined(Check::Gap, 1);
+        self.verdict.examined(Check::Unreadable, 1);
         if event.sequence != expected {
             let is = format!("there is {}", event.sequence);
             self.violated(Check::Gap, None, format!("sequence {expected} is next"), is);

@@ -37,15 +37,18 @@ impl Ear {
         Self { notes, clock, faults, _bell: Some(Arc::new(bell)) }
     }
 
-    /// Everything so far, and which timer it was.
-    fn heard(&self) -> (Vec<Heard>, Vec<String>) {
+    /// What the run's own timers have rung so far, with the operations that set them; and how many
+    /// others have.
+    fn heard(&self, prefix: &str) -> (Vec<(u64, Heard)>, u64) {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = notes.iter().map(|noted| {
-            let heard =
-                Heard { key: noted.key.clone(), body: noted.body, at: self.clock.of(noted.at) };
-            (heard, noted.timer.clone())
+        let ours = notes.iter().filter_map(|noted| {
+            let op = op_of_timer(prefix, &noted.timer)?;
+            let (key, at) = (noted.key.clone(), self.clock.of(noted.at));
+            Some((op, Heard { key, body: noted.body, at }))
         });
-        told.unzip()
+        let ours: Vec<(u64, Heard)> = ours.collect();
+        let others = notes.len() - ours.len();
+        (ours, others as u64)
     }
 }
 
@@ -56,31 +59,28 @@ pub(super) async fn judge(options: &Options, asked: &Asked) -> Verdict {
         return verdict;
     };
     let began = Instant::now();
-    let (calls, rung) = loop {
-        let (calls, timers) = ear.heard();
-        let mut rung: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
-        for (call, timer) in calls.iter().zip(&timers) {
-            match op_of_timer(&options.prefix, timer) {
-                Some(op) => drop(rung.entry(op).or_default().insert(&call.key)),
-                None => verdict.foreign += 1,
-            }
+    let (heard, keys) = loop {
+        let (heard, others) = ear.heard(&options.prefix);
+        verdict.foreign = others;
+        let mut keys: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        for (op, call) in &heard {
+            keys.entry(*op).or_default().insert(call.key.clone());
         }
-        let is_owed =
-            |(op, fate): (u64, Fate)| fate == Fate::Acknowledged && !rung.contains_key(&op);
-        let mut all = asked.of(Operation::Alarm).map(|(op, wanted)| (op, wanted.fate));
-        if began.elapsed() >= options.settle || !all.any(is_owed) {
-            let keys =
-                rung.into_iter().map(|(op, keys)| (op, keys.len())).collect::<BTreeMap<_, _>>();
-            break (calls, keys);
+        let mut all = asked.of(Operation::Alarm);
+        let is_all =
+            all.all(|(op, wanted)| wanted.fate != Fate::Acknowledged || keys.contains_key(&op));
+        if is_all || began.elapsed() >= options.settle {
+            break (heard, keys);
         }
-        verdict.foreign = 0;
         tokio::time::sleep(LOOK_EVERY).await;
     };
+    let calls: Vec<Heard> = heard.into_iter().map(|(_, call)| call).collect();
     verdict.absorb(check(&calls, &ear.faults));
     for (op, wanted) in asked.of(Operation::Alarm) {
-        count(&mut verdict, op, wanted.fate, rung.get(&op).copied().unwrap_or_default());
+        count(&mut verdict, op, wanted.fate, keys.get(&op).map_or(0, BTreeSet::len));
     }
-    for op in rung.keys().filter(|op| asked.get(**op).is_none()) {
+    verdict.examined(Check::Invented, keys.len() as u64);
+    for op in keys.keys().filter(|op| asked.get(**op).is_none()) {
         let is = "the run never set it".to_owned();
         verdict.violated(violation(Check::Invented, *op, "an alarm rang".to_owned(), is));
     }
@@ -98,6 +98,7 @@ fn count(verdict: &mut Verdict, op: u64, fate: Fate, keys: usize) {
         (_, 2..) => format!("it rang under {keys} keys"),
         _ => String::new(),
     };
+    verdict.examined(Check::NotApplied, u64::from(fate == Fate::NotApplied));
     verdict.examined(Check::Effect, 1);
     verdict.unknown_applied += u64::from(fate == Fate::Unknown && keys > 0);
     verdict.unknown_absent += u64::from(fate == Fate::Unknown && keys == 0);

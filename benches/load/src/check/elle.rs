@@ -13,8 +13,8 @@
 //! ```
 //!
 //! `:info` is an outcome that stayed unknown, `:fail` one that was not applied. A process is one
-//! operation, for in open loop sessions overlap. What others added before the run is left out of every
-//! list alike. A file is checked by [elle-cli](https://github.com/ligurio/elle-cli) with
+//! operation, for in open loop sessions overlap. What others added is left out of every list
+//! alike. A file is checked by [elle-cli](https://github.com/ligurio/elle-cli) with
 //! `--model list-append --consistency-models strict-serializable`.
 //!
 //! Each read holds its whole list, so a long run on few keys grows with the square: beyond

@@ -13,6 +13,7 @@ pub(super) fn check(entity: &str, events: &[Event]) -> Verdict {
     for event in events {
         let expected = before.map_or(0, |before| before.sequence) + 1;
         verdict.examined(Check::Gap, 1);
+        verdict.examined(Check::Unreadable, 1);
         if event.sequence != expected {
             let is = format!("there is {}", event.sequence);
             verdict.violated(violation(Check::Gap, format!("sequence {expected} is next"), is));

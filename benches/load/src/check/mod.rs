@@ -62,8 +62,8 @@ pub struct Options {
     pub run: u64,
     /// Counters are called `{prefix}-{key}`.
     pub prefix: String,
-    /// Nobody else uses the run's counters: whatever else is in them behind the run's first event is
-    /// invented. What was there before is the base either way.
+    /// Nobody else uses the run's counters: whatever else is in them is invented. Else it is what they
+    /// begin from, and go on with.
     pub alone: bool,
     /// How many generators there were.
     pub generators: u64,

@@ -184,6 +184,7 @@ fn count(verdict: &mut Verdict, op: u64, wanted: &Wanted, kind: &str, found: usi
     }
     verdict.examined(Check::Doubled, 1);
     verdict.examined(Check::Lost, u64::from(wanted.fate == Fate::Acknowledged));
+    verdict.examined(Check::NotApplied, u64::from(wanted.fate == Fate::NotApplied));
     verdict.unknown_applied += u64::from(wanted.fate == Fate::Unknown && found > 0);
     verdict.unknown_absent += u64::from(wanted.fate == Fate::Unknown && found == 0);
 }

@@ -200,7 +200,7 @@ pub struct Verdict {
     pub unknown_applied: u64,
     /// Operations whose outcome stayed unknown and that never happened.
     pub unknown_absent: u64,
-    /// Events that others brought about: before the run, or beside it where that is allowed.
+    /// Events that others brought about, where that is allowed.
     pub foreign: u64,
     /// Reservations that are still open and whose time isn't over.
     pub open: u64,

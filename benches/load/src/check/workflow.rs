@@ -187,6 +187,7 @@ fn count(verdict: &mut Verdict, op: u64, fate: Fate, found: usize) {
     }
     verdict.examined(Check::Doubled, 1);
     verdict.examined(Check::Lost, u64::from(fate == Fate::Acknowledged));
+    verdict.examined(Check::NotApplied, u64::from(fate == Fate::NotApplied));
     verdict.unknown_applied += u64::from(fate == Fate::Unknown && found > 0);
     verdict.unknown_absent += u64::from(fate == Fate::Unknown && found == 0);
 }

@@ -78,7 +78,8 @@ pub(super) fn coordinate(
         began: began.into_inner().unwrap_or_else(PoisonError::into_inner),
         reached,
     };
-    judged(arguments, &finished, thresholds, (u64::from(generators), gathered.skew), out)
+    let generators = (u64::from(generators), gathered.skew);
+    judged(arguments, &finished, thresholds, generators, out, &Stop::default())
 }
 
 /// Carries out what a coordinator assigns.

@@ -88,7 +88,8 @@ fn draw(sights: &Receiver<Sight>, mut seen: Seen, mut live: Live, stop: &Stop) -
     }
 }
 
-/// What a terminal does at Ctrl-C, where asking wasn't enough: the node of the run's own, and whoever else belongs to it, is told too.
+/// What a terminal does at Ctrl-C, where asking wasn't enough: the node of the run's own, and whoever
+/// else belongs to it, is told too.
 fn interrupt() -> io::Result<()> {
     kill_current_process_group(Signal::INT).map_err(io::Error::from)
 }

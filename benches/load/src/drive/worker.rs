@@ -125,13 +125,12 @@ fn begin(worker: &Rc<Worker>, start: Start, tasks: &mut JoinSet<()>) {
         tasks.spawn_local(async move { worker.closed_loop(start, session).await });
         return;
     }
-    let mut tally = worker.tally.borrow_mut();
-    tally.comes_up(start.at);
-    // What finds no place was late as well.
-    tally.is_due(start.phase, start.at, worker.driver.clock.now());
-    drop(tally);
+    worker.tally.borrow_mut().comes_up(start.at);
     if worker.in_flight.get() >= worker.in_flight_max {
-        worker.tally.borrow_mut().is_dropped(start.at);
+        let mut tally = worker.tally.borrow_mut();
+        // What finds no place was late as well.
+        tally.is_due(start.phase, start.at, worker.driver.clock.now());
+        tally.is_dropped(start.at);
         return;
     }
     worker.in_flight.set(worker.in_flight.get() + 1);
@@ -154,7 +153,10 @@ struct Step<'a> {
 impl Worker {
     /// One operation of the plan, on the first connection that is free.
     async fn open_loop(&self, start: Start) {
-        self.tally.borrow_mut().begins(self.driver.clock.now());
+        let now = self.driver.clock.now();
+        // Here and not where it was told to begin: between the two others have their turn.
+        self.tally.borrow_mut().is_due(start.phase, start.at, now);
+        self.tally.borrow_mut().begins(now);
         let permit = self.connections.acquire().await.expect("it is never closed");
         let free = self.free.borrow_mut().pop();
         let mut slot = free.unwrap_or_else(|| {

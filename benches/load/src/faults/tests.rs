@@ -181,13 +181,14 @@ fn a_fault_that_fails_is_put_down_and_the_end_of_the_run_takes_the_rest_back_at_
     assert_eq!(noted.done, ["kill"]);
     let mut noted = Noted::default();
     let long = 3_600_000 * MS;
+    let (onlooker, sights) = sync_channel(10);
     let ends = std::thread::spawn(move || {
-        // Well behind the beginning of the first.
-        std::thread::park_timeout(Duration::from_millis(300));
+        // The first has struck.
+        assert!(matches!(sights.recv(), Ok(Sight::Struck { .. })));
         drop(going);
     });
     let two = [due(FaultKind::Kill, 0, long), due(FaultKind::Kill, long, 0)];
-    let faults = carried_out(&two, &mut noted, None, &over);
+    let faults = carried_out(&two, &mut noted, Some(&onlooker), &over);
     ends.join().unwrap();
     assert_eq!(noted.done, ["kill", "restart"]);
     assert_eq!(faults[0].failed, None);
@@ -201,14 +202,15 @@ fn whoever_wants_the_run_to_end_has_what_was_done_taken_back() {
     let (_going, over) = channel();
     let (mut noted, stop) = (Noted::default(), Stop::default());
     let asking = stop.clone();
+    let (onlooker, sights) = sync_channel(10);
     let asks = std::thread::spawn(move || {
-        std::thread::park_timeout(Duration::from_millis(300));
+        assert!(matches!(sights.recv(), Ok(Sight::Struck { .. })));
         asking.ask()
     });
     let clock = Clock::begin();
     let until = Until { clock, run_is_over: &over, stop: &stop };
     let one = [due(FaultKind::Kill, 0, 3_600_000 * MS)];
-    carry_out(&one, &mut hands(&mut noted), &until, None);
+    carry_out(&one, &mut hands(&mut noted), &until, Some(&onlooker));
     assert_eq!(noted.done, ["kill", "restart"]);
     assert!(!asks.join().unwrap(), "it was the first to ask");
 }

@@ -104,8 +104,8 @@ impl Drop for Live {
     }
 }
 
-/// Whatever fails here, there is nobody left to tell.
-fn give_back() {
+/// Gives the terminal back where it is ours. Whatever fails here, there is nobody left to tell.
+pub(crate) fn give_back() {
     if !IS_TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hdrhistogram::Histogram;
 
 pub use self::live::Live;
+pub(crate) use self::live::give_back;
 pub use self::plain::plain_line;
 use crate::measured::{Phase, Second, second_histogram};
 use crate::record::{Nanos, Outcome};

@@ -20,7 +20,7 @@ use axum::response::Response;
 use coppice_api::codes;
 use coppice_api::journal::StreamEnd;
 use coppice_core::{EntityId, EntityKind, Position};
-use coppice_runtime::{FollowError, FollowedEvent, Follower, Scope as Follows};
+use coppice_runtime::{FollowError, Follower, LiveEvent, Scope as Follows};
 use futures_util::stream;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -284,7 +284,7 @@ impl End {
     }
 }
 
-type Turned = Turn<Result<Vec<Arc<FollowedEvent>>, FollowError>>;
+type Turned = Turn<Result<Vec<Arc<LiveEvent>>, FollowError>>;
 
 impl Following {
     async fn turn(&mut self) -> Turned {
@@ -319,7 +319,7 @@ fn sent(following: Following) -> Response {
 }
 
 /// Events as text, and why the stream can't go on: behind one that can't be shown it can't.
-fn written(events: &[Arc<FollowedEvent>]) -> (String, Option<End>) {
+fn written(events: &[Arc<LiveEvent>]) -> (String, Option<End>) {
     let mut text = String::new();
     for event in events {
         let json = match shown(event) {
@@ -349,7 +349,7 @@ fn frame(text: &mut String, id: Option<Position>, event_type: &str, data: &str) 
 }
 
 /// An event as JSON, made once for all streams that show it.
-fn shown(event: &FollowedEvent) -> Result<&str, Box<End>> {
+fn shown(event: &LiveEvent) -> Result<&str, Box<End>> {
     let json = event.text(|event| {
         let view = view(event).ok();
         view.and_then(|view| serde_json::to_string(&view).ok())
@@ -404,7 +404,7 @@ enum Told {
     End(End),
 }
 
-async fn tell(socket: &mut WebSocket, events: &[Arc<FollowedEvent>]) -> Told {
+async fn tell(socket: &mut WebSocket, events: &[Arc<LiveEvent>]) -> Told {
     for event in events {
         let json = match shown(event) {
             Ok(json) => json,

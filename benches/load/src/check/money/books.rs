@@ -146,7 +146,7 @@ impl Books {
         }
         let accounts = self.accounts.len() as u64;
         verdict.examined(Check::Served, accounts);
-        for check in [Check::Gap, Check::Chain, Check::Bound] {
+        for check in [Check::Gap, Check::Chain, Check::Bound, Check::Unreadable] {
             verdict.examined(check, self.events);
         }
         self.judge_movements(verdict);

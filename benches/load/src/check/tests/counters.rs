@@ -8,8 +8,8 @@ use super::*;
 
 const OURS: fn(u64) -> By = |op| By::Op(RUN, op);
 
-/// An add of 5, two of 1 at the same time and later, a read, an add that was answered only the second time, one that
-/// was overloaded, and one that nobody knows of and that is there.
+/// An add of 5, two of 1 at the same time and later, a read, an add that was answered only the second
+/// time, one that was overloaded, and one that nobody knows of and that is there.
 fn good() -> (Memory, Vec<Entry>) {
     let mut memory = Memory::default();
     let adds = [(OURS(8), 5), (OURS(0), 1), (OURS(1), 1), (OURS(3), 1), (OURS(5), 1)];
