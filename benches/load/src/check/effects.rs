@@ -89,23 +89,19 @@ pub(super) async fn judge(options: &Options, asked: &Asked) -> Verdict {
 
 /// One that was acknowledged rang, under one key.
 fn count(verdict: &mut Verdict, op: u64, fate: Fate, keys: usize) {
-    let is = match (fate, keys) {
-        (Fate::Acknowledged, 0) => "no ring of it was heard".to_owned(),
-        (Fate::NotApplied, 1..) => {
-            let (told, is) = ("it was not applied".to_owned(), "it rang".to_owned());
-            return verdict.violated(violation(Check::NotApplied, op, told, is));
-        }
-        (_, 2..) => format!("it rang under {keys} keys"),
-        _ => String::new(),
-    };
-    verdict.examined(Check::NotApplied, u64::from(fate == Fate::NotApplied));
     verdict.examined(Check::Effect, 1);
+    verdict.examined(Check::NotApplied, u64::from(fate == Fate::NotApplied));
     verdict.unknown_applied += u64::from(fate == Fate::Unknown && keys > 0);
     verdict.unknown_absent += u64::from(fate == Fate::Unknown && keys == 0);
-    if !is.is_empty() {
-        let told = "an acknowledged alarm rings once".to_owned();
-        verdict.violated(violation(Check::Effect, op, told, is));
-    }
+    let (check, told, is) = match (fate, keys) {
+        (Fate::NotApplied, 1..) => (Check::NotApplied, "it was not applied", "it rang".to_owned()),
+        (Fate::Acknowledged, 0) => {
+            (Check::Effect, "it was acknowledged", "no ring of it was heard".to_owned())
+        }
+        (_, 2..) => (Check::Effect, "an alarm rings once", format!("it rang under {keys} keys")),
+        _ => return,
+    };
+    verdict.violated(violation(check, op, told.to_owned(), is));
 }
 
 fn violation(check: Check, op: u64, told: String, is: String) -> Violation {
