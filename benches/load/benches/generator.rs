@@ -98,7 +98,7 @@ fn show(name: &str, finished: &Finished, stub: u64) {
 
 fn main() {
     let full = std::env::args().any(|argument| argument == "--bench");
-    let for_s = if full { 5.0 } else { 0.2 };
+    let for_s = if full { 5.0 } else { 1.0 };
     let spent = Arc::new(AtomicU64::new(0));
     let url = stub(Arc::clone(&spent));
     let mut rows =

@@ -8,8 +8,9 @@
 //! |---|---|
 //! | `hello` with the version | `assigned`: slice, run, prefix, scenario; or `refused` |
 //! | `alive`, each second until it is done | |
-//! | `ready` | `ping`, each second until all are, and then several times |
+//! | `ready` | `ping`, each second until all are |
 //! | `pong` | `go`, to all at once |
+//! | `begun`, once its clock runs | |
 //! | `rates`, where the capacity is measured | `ping` each second until all have told, then `sum` |
 //! | `head`, `seconds`, `entries`, `done`; or `failed` | |
 //!
@@ -19,8 +20,9 @@
 //! is given it as if it were alone. The connection is neither secret nor authenticated: it is for a
 //! network that one trusts.
 //!
-//! Starts differ by the time that `go` takes to arrive. [`Gathered::skew`] is an upper bound of that,
-//! for the checks of real time ([`crate::check::Options::skew`]).
+//! Each clock begins between its `go` and its `begun`, so from the first `go` to the last `begun` is an
+//! upper bound of how far they are apart: [`Gathered::skew`], for the checks of real time
+//! ([`crate::check::Options::skew`]).
 
 mod company;
 mod frames;
@@ -42,7 +44,7 @@ pub use self::lead::{Call, Gathered, Progress, coordinate};
 use crate::merge::MergeError;
 
 /// Of the protocol.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// A chunk of seconds or entries is about a megabyte; nothing that is meant is near this.
 pub const FRAME_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// A generator says each second that it is there.

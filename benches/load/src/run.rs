@@ -30,7 +30,7 @@ use crate::recording::{Header, HistoryError, Recording};
 use crate::scenario::{Arrivals, Phase as Planned, Scenario};
 use crate::scrape::{Scraped, scrape};
 use crate::stop::Stop;
-use crate::wire::{Clock, Target, TargetError, connect};
+use crate::wire::{Target, TargetError, connect};
 
 pub use self::capacity::timeline;
 use self::capacity::{capacity_phases, peak, rates};
@@ -246,12 +246,12 @@ pub fn run_in(
     let rising = capacity_phases(&scenario);
     let counts = rising.iter().map(|_| false).chain(scenario.phases.iter().map(|one| one.counts));
     // All is ready; from here on clocks run.
-    company.begin()?;
+    let clock = company.begin()?;
     let began = SystemTime::now();
     let driver = Driver {
         deeds,
         target: direct.by_way_of(way),
-        clock: Clock::begin(),
+        clock,
         timeout: scenario.timeout_ms * 1_000_000,
         in_flight_max: scenario.in_flight_max,
         connections_max: scenario.connections_max,

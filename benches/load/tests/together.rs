@@ -26,7 +26,7 @@ const CONSTANT: &str = "{ kind = 'constant', rate = { per_s = 200 } }";
 
 fn scenario(more: &str, arrivals: &str) -> String {
     format!(
-        "name = 'shared'\nabout = 'b'\nseed = 5\nlag_p99_max_ms = 1000\n\
+        "name = 'shared'\nabout = 'b'\nseed = 5\nlag_p99_max_ms = 60000\n\
          keys = {{ distribution = 'uniform', count = 10 }}\n\
          idempotency = {{ policy = 'repeat', repeat_share = 0.1, retries_max = 3 }}\n{more}\n\
          [[phases]]\nname = 'all'\nfor_s = 2\narrivals = {arrivals}\n\
@@ -151,7 +151,7 @@ fn the_coordinator_ends_as_one_run_would() {
         let stub = Stub::with(faults);
         let mut scenario = scenario(more, CONSTANT);
         if more.starts_with("lag") {
-            scenario = scenario.replacen("lag_p99_max_ms = 1000\n", "", 1);
+            scenario = scenario.replacen("lag_p99_max_ms = 60000\n", "", 1);
         }
         let together = together(&stub, &scenario);
         assert_eq!(together.verdict.as_ref().unwrap(), &verdict, "{more}");
@@ -162,7 +162,7 @@ fn the_coordinator_ends_as_one_run_would() {
 #[test]
 fn a_cut_on_the_ways_of_both_is_one_fault() {
     let stub = Stub::start();
-    let cut = "faults = [{ kind = 'cut', at_s = 0.5, for_s = 0.5 }]";
+    let cut = "faults = [{ kind = 'cut', at_s = 0.5, for_s = 1.2 }]";
     let together = together(&stub, &scenario(cut, CONSTANT));
     assert_eq!(together.verdict.as_ref().unwrap(), &Verdict::Pass);
     let report = report(&together);
@@ -177,7 +177,7 @@ fn a_cut_on_the_ways_of_both_is_one_fault() {
 
 #[test]
 fn connections_and_places_are_shared_too() {
-    let stub = Stub::with(Faults { delay: Some(Duration::from_secs(4)), ..Faults::default() });
+    let stub = Stub::with(Faults { delay: Some(Duration::from_secs(8)), ..Faults::default() });
     let together = together(&stub, &scenario("in_flight_max = 8", CONSTANT));
     assert_eq!(together.verdict.as_ref().unwrap(), &Verdict::Pass);
     let (_, all) = history(&together.out.path().join("all"));

@@ -71,6 +71,7 @@ const SLEEP_IN: &[(&str, &str)] = &[
     ("tests/tests/credentials.rs", "polls for a condition"),
     ("tests/tests/load/", "polls for a condition"),
     ("benches/load/src/bell.rs", "an accept that failed is tried again after a pause"),
+    ("benches/load/tests/stub/", "polls for a condition"),
     ("benches/load/src/stop.rs", "looks again for what a signal or a key has asked"),
     ("tests/tests/policy.rs", "polls for a condition"),
     ("tests/tests/tasks.rs", "polls for a condition"),

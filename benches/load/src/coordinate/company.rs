@@ -6,17 +6,18 @@ use std::sync::Mutex;
 use super::CoordinateError;
 use super::frames::Link;
 use super::messages::{ToCoordinator, ToGenerator};
+use crate::wire::Clock;
 
 /// Those who carry one run out together.
 pub trait Company: Debug {
     /// Whether it is this one who makes ready what all need.
     fn is_first(&self) -> bool;
 
-    /// Says that all is ready here, and waits until it is everywhere.
+    /// Says that all is ready here, waits until it is everywhere, and begins the run's clock.
     ///
     /// # Errors
     /// Where somebody is gone.
-    fn begin(&mut self) -> Result<(), CoordinateError>;
+    fn begin(&mut self) -> Result<Clock, CoordinateError>;
 
     /// Adds up what each has, number by number.
     ///
@@ -34,8 +35,8 @@ impl Company for Alone {
         true
     }
 
-    fn begin(&mut self) -> Result<(), CoordinateError> {
-        Ok(())
+    fn begin(&mut self) -> Result<Clock, CoordinateError> {
+        Ok(Clock::begin())
     }
 
     fn sum(&mut self, own: Vec<f64>) -> Result<Vec<f64>, CoordinateError> {
@@ -75,12 +76,17 @@ impl Company for Led<'_> {
         self.is_first
     }
 
-    fn begin(&mut self) -> Result<(), CoordinateError> {
+    fn begin(&mut self) -> Result<Clock, CoordinateError> {
         say(self.writing, &ToCoordinator::Ready)?;
         match self.due()? {
-            ToGenerator::Go => Ok(()),
-            other => Err(self.reading.protocol(format!("{other:?} and not that all may go"))),
+            ToGenerator::Go => {}
+            other => {
+                return Err(self.reading.protocol(format!("{other:?} and not that all may go")));
+            }
         }
+        let clock = Clock::begin();
+        say(self.writing, &ToCoordinator::Begun)?;
+        Ok(clock)
     }
 
     fn sum(&mut self, own: Vec<f64>) -> Result<Vec<f64>, CoordinateError> {

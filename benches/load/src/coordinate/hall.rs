@@ -5,7 +5,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::CoordinateError;
-use crate::record::Nanos;
 
 /// How often whoever waits looks after its generator.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,8 +29,6 @@ impl From<CoordinateError> for Left {
 pub(super) struct Hall {
     /// Once all are ready.
     pub(super) ready: Meeting<()>,
-    /// Once the way to each is known: how long the fastest ping took.
-    pub(super) pinged: Meeting<Nanos>,
     /// Once each has measured the capacity.
     pub(super) measured: Meeting<Vec<f64>>,
     failure: Mutex<Option<CoordinateError>>,
@@ -43,7 +40,6 @@ impl Hall {
         let of = generators as usize;
         Self {
             ready: Meeting::new(of),
-            pinged: Meeting::new(of),
             measured: Meeting::new(of),
             failure: Mutex::new(None),
             is_over: AtomicBool::new(false),
@@ -144,13 +140,14 @@ mod tests {
         let hall = Hall::new(3);
         let met = std::thread::scope(|scope| {
             let meet = |index: u32| {
-                hall.pinged.meet(&hall, index, u64::from(index) * 10, || Ok(())).unwrap()
+                let own = vec![f64::from(index) * 10.0];
+                hall.measured.meet(&hall, index, own, || Ok(())).unwrap()
             };
             let threads: Vec<_> = (0..3).map(|index| scope.spawn(move || meet(index))).collect();
             threads.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
         });
-        assert_eq!(met, vec![vec![0, 10, 20]; 3]);
-        assert!(hall.pinged.close(), "all were there");
+        assert_eq!(met, vec![vec![vec![0.0], vec![10.0], vec![20.0]]; 3]);
+        assert!(hall.measured.close(), "all were there");
     }
 
     #[test]

@@ -14,8 +14,6 @@ use crate::measured::{Measured, Second};
 use crate::merge::merge;
 use crate::record::{Entry, Nanos};
 
-/// Pings to each generator, of which the fastest counts: enough for one to meet no hindrance.
-const PINGS: u32 = 5;
 /// How long a generator waits at most until it is noticed.
 const ACCEPT_EVERY: Duration = Duration::from_millis(20);
 
@@ -36,7 +34,7 @@ pub enum Progress {
         /// Which.
         whom: String,
     },
-    /// All are ready, and this one was told to go.
+    /// All are ready, and this one was told to go and has.
     Gone {
         /// Which.
         whom: String,
@@ -100,25 +98,23 @@ pub fn coordinate(
     }
     let taken: Vec<Taken> = taken.into_iter().flatten().collect();
     assert_eq!(taken.len(), call.generators as usize, "whoever is missing has said why");
-    // From the first that may have gone to the last that was told to.
+    // Each clock has begun between the two.
     let first = taken.iter().map(|one| one.before_go).min();
-    let last = taken.iter().map(|one| one.after_go).max();
+    let last = taken.iter().map(|one| one.after_begun).max();
     let apart = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
-    let slowest = taken.iter().map(|one| one.ping).max().unwrap_or_default();
     let measured = merge(taken.into_iter().map(|one| one.measured))?;
-    Ok(Gathered { measured, skew: slowest.saturating_add(nanos(apart)) })
+    Ok(Gathered { measured, skew: nanos(apart) })
 }
 
 fn nanos(time: Duration) -> Nanos {
     Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
-/// What a generator handed over, and when it was told to go.
+/// What a generator handed over, and between which times its clock began.
 struct Taken {
     measured: Measured,
-    ping: Nanos,
     before_go: Instant,
-    after_go: Instant,
+    after_begun: Instant,
 }
 
 struct Lead<'a> {
@@ -183,19 +179,15 @@ impl Lead<'_> {
         welcome(&mut link, slice)?;
         tell(|whom| Progress::Joined { whom }, &link);
         self.readied(&mut link)?;
-        self.hall.ready.meet(&self.hall, slice.index, (), || ping(&mut link).map(drop))?;
-        let mut own = Nanos::MAX;
-        for _ in 0..PINGS {
-            own = own.min(ping(&mut link)?);
-        }
-        self.hall.pinged.meet(&self.hall, slice.index, own, || ping(&mut link).map(drop))?;
+        self.hall.ready.meet(&self.hall, slice.index, (), || ping(&mut link))?;
         let before_go = Instant::now();
         link.send(&ToGenerator::Go)?;
-        let after_go = Instant::now();
+        self.begun(&mut link)?;
+        let after_begun = Instant::now();
         tell(|whom| Progress::Gone { whom }, &link);
         let measured = self.take(&mut link, slice.index)?;
         tell(|whom| Progress::Done { whom }, &link);
-        Ok(Taken { measured, ping: own, before_go, after_go })
+        Ok(Taken { measured, before_go, after_begun })
     }
 
     /// The next that is said, but that the generator is alive; nothing where there will be no result.
@@ -219,6 +211,14 @@ impl Lead<'_> {
         }
     }
 
+    fn begun(&self, link: &mut Link) -> Result<(), Left> {
+        match self.heard(link)? {
+            ToCoordinator::Begun => Ok(()),
+            ToCoordinator::Failed { problem } => Err(failed(link, problem)),
+            other => Err(link.protocol(format!("{other:?} and not that it has begun")).into()),
+        }
+    }
+
     /// Takes in what a generator hands over.
     fn take(&self, link: &mut Link, index: u32) -> Result<Measured, Left> {
         let mut head: Option<Head> = None;
@@ -227,7 +227,7 @@ impl Lead<'_> {
         loop {
             match self.heard(link)? {
                 ToCoordinator::Rates(own) => {
-                    let look = || ping(link).map(drop);
+                    let look = || ping(link);
                     let all = self.hall.measured.meet(&self.hall, index, own, look)?;
                     let sum = added(&all).ok_or_else(|| link.protocol("rates of another plan"))?;
                     link.send(&ToGenerator::Sum(sum))?;
@@ -298,13 +298,12 @@ fn welcome(link: &mut Link, slice: &Assignment) -> Result<(), CoordinateError> {
     link.send(&ToGenerator::Assigned(slice.clone()))
 }
 
-/// How long it takes to a generator and back.
-fn ping(link: &mut Link) -> Result<Nanos, CoordinateError> {
-    let began = Instant::now();
+/// Has a generator show that it is there.
+fn ping(link: &mut Link) -> Result<(), CoordinateError> {
     link.send(&ToGenerator::Ping)?;
     loop {
         match link.receive()? {
-            ToCoordinator::Pong => return Ok(nanos(began.elapsed())),
+            ToCoordinator::Pong => return Ok(()),
             ToCoordinator::Alive => {}
             other => return Err(link.protocol(format!("{other:?} in place of a pong"))),
         }

@@ -35,6 +35,7 @@ pub(super) enum ToCoordinator {
     Hello { version: u32 },
     Ready,
     Pong,
+    Begun,
     Alive,
     Rates(Vec<f64>),
     Head(Box<Head>),

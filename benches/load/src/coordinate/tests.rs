@@ -102,7 +102,7 @@ fn two_generators_do_disjoint_slices_of_one_run() {
         matches!(fault, [one] if (one.from, one.to) == (1_000_000_000, 2_000_000_000)),
         "{fault:?}"
     );
-    assert!((1..1_000_000_000).contains(&skew), "{skew}");
+    assert!((1..60_000_000_000).contains(&skew), "{skew}");
     kept.sort_by_key(|entry| entry.op);
     assert_eq!(kept.len(), 10_000);
     assert!(kept.iter().zip(0..).all(|(kept, op)| *kept == entry(op)));
@@ -215,14 +215,14 @@ fn a_generator_that_never_comes_is_missed_and_who_came_is_told() {
     let (gathered, joined) = thread::scope(|scope| {
         let joining = scope.spawn(|| {
             join(&address, PATIENT, |assignment, company| match company.begin() {
-                Ok(()) => Ok(carried(assignment, 1)),
+                Ok(_) => Ok(carried(assignment, 1)),
                 Err(error) => Err(io::Error::other(error)),
             })
         });
-        let within = Duration::from_millis(1_500);
+        let within = Duration::from_secs(5);
         (leads(&listener, Call { generators: 2, within }), joining.join().unwrap())
     });
-    let Err(CoordinateError::Missing { joined: 1, of: 2, within_s: 1 }) = gathered else {
+    let Err(CoordinateError::Missing { joined: 1, of: 2, within_s: 5 }) = gathered else {
         panic!("{gathered:?}");
     };
     assert!(joined.is_err());

@@ -127,7 +127,7 @@ impl Switch {
     /// Waits until it has had so many commands.
     pub(crate) fn after_commands(&self, count: u64) {
         while self.world().commands < count {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
