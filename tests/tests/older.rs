@@ -99,6 +99,22 @@ async fn a_wallet_is_monitored_as_the_walk_through_has_it() {
     stands(&client, task, "rejected").await;
 }
 
+/// Asks for a step that nobody has approved, and is told after a second that it waits. Whoever asks
+/// again asks for the same step, as this does where the node was slower than that.
+async fn waits(sandbox: &Sandbox, client: &Client, step: &Value) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let request = client.http().post(format!("{}/execute", sandbox.url()));
+        let request = request.bearer_auth(sandbox.key()).header("x-request-timeout-ms", "1000");
+        let reply = request.json(step).send().await.unwrap();
+        let (status, body) = (reply.status().as_u16(), reply.json::<Value>().await.unwrap());
+        if status == 202 && body["status"] == "waiting_approval" {
+            return body;
+        }
+        assert!(Instant::now() < until, "it never was to be approved: {status} {body}");
+    }
+}
+
 #[tokio::test]
 async fn a_step_is_carried_out_by_itself_once_and_recorded_with_its_hashes() {
     let sandbox = Sandbox::builder(binary()).start().await.unwrap();
@@ -128,22 +144,13 @@ async fn a_step_is_carried_out_by_itself_once_and_recorded_with_its_hashes() {
 
     let mut asks = step("3", "generic_action", json!({}));
     asks["step"]["requires_approval"] = json!(true);
-    let request = client.http().post(format!("{}/execute", sandbox.url()));
-    let request = request.bearer_auth(sandbox.key()).header("x-request-timeout-ms", "1000");
-    let reply = request.json(&asks).send().await.unwrap();
-    assert_eq!(reply.status().as_u16(), 202);
-    let body: Value = reply.json().await.unwrap();
-    assert_eq!(body["status"], "waiting_approval");
+    waits(&sandbox, &client, &asks).await;
     // Funds are moved with a person's approval, also where nobody asks for one, and up to the ceiling.
     for (id, amount, end) in [("4", "1.5", "completed"), ("5", "1000.5", "failed")] {
         let send = json!({
             "wallet_address": "0x1234567890abcdef", "to_address": "0xabc", "amount": amount,
         });
-        let request = client.http().post(format!("{}/execute", sandbox.url()));
-        let request = request.bearer_auth(sandbox.key()).header("x-request-timeout-ms", "1000");
-        let reply = request.json(&step(id, "onchain_action", send)).send().await.unwrap();
-        let body: Value = reply.json().await.unwrap();
-        assert_eq!(body["status"], "waiting_approval", "{body}");
+        let body = waits(&sandbox, &client, &step(id, "onchain_action", send)).await;
         let task = body["task_id"].as_str().unwrap();
         let yes = json!({"approved": true, "reason": "go on"});
         assert_eq!(post(&client, &format!("/task/{task}/approve"), &yes).await.0, 200);
@@ -153,6 +160,54 @@ async fn a_step_is_carried_out_by_itself_once_and_recorded_with_its_hashes() {
         let reply = client.get_path(&format!("/execution/{task}/{step}")).await.unwrap();
         assert_eq!(reply.code(), Some("workflow_not_found"));
     }
+}
+
+#[tokio::test]
+async fn a_plan_is_made_looked_at_and_carried_out_once_also_by_a_node_that_was_killed_between() {
+    let mut sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let wallet = json!({"task_type": "monitor_wallet", "wallet_address": "0x1234567890abcdef"});
+    let made = client.post("/plan/create", &wallet, Some("one")).await.unwrap();
+    assert_eq!(made.status.as_u16(), 201, "{}", made.body);
+    let (plan, id) = (made.body.clone(), made.body["plan_id"].as_str().unwrap().to_owned());
+    assert_eq!((&plan["task_id"], &plan["status"]), (&json!(id), &json!("pending")));
+    let steps = json!([
+        {"step_id": "balance", "type": "check_balance", "requires_approval": false},
+        {"step_id": "policy", "type": "policy_check", "requires_approval": false},
+        {"step_id": "monitor", "type": "monitor_action", "requires_approval": true},
+    ]);
+    assert_eq!(plan["steps"], steps);
+    assert!(plan["analysis"].is_object() && plan["policy"].is_object(), "{plan}");
+    let again = client.post("/plan/create", &wallet, Some("one")).await.unwrap();
+    assert_eq!((again.status.as_u16(), &again.body), (201, &plan));
+
+    sandbox.kill().unwrap();
+    sandbox.restart().await.unwrap();
+    let client = client.at(sandbox.url());
+    assert_eq!(get(&client, &format!("/plan/{id}")).await, plan);
+    let task = get(&client, &format!("/task/{id}")).await;
+    assert_eq!((&task["state"], &task["current_step"]), (&json!("pending"), &json!(1)), "{task}");
+
+    let execute = json!({"plan_id": id});
+    let (status, begun) = post(&client, "/plan/execute", &execute).await;
+    assert_eq!((status, &begun["task_id"]), (202, &json!(id)), "{begun}");
+    stands(&client, &id, "waiting_approval").await;
+    let (status, begun) = post(&client, "/plan/execute", &execute).await;
+    assert_eq!((status, &begun["status"]), (202, &json!("waiting_approval")), "{begun}");
+    let yes = json!({"approved": true, "reason": "go on"});
+    assert_eq!(post(&client, &format!("/task/{id}/approve"), &yes).await.0, 200);
+    stands(&client, &id, "completed").await;
+    let (status, begun) = post(&client, "/plan/execute", &execute).await;
+    assert_eq!((status, &begun["status"]), (202, &json!("completed")), "{begun}");
+    let events = get(&client, &format!("/v1/audit/{id}")).await["entries"].clone();
+    let of = |name: &str| {
+        events.as_array().unwrap().iter().filter(|entry| entry["type"] == name).count()
+    };
+    assert_eq!((of("workflow.begun.v1"), of("workflow.step_finished.v1")), (1, 3), "{events}");
+
+    let unknown = json!({"plan_id": "00000000-0000-4000-8000-000000000000"});
+    let (status, refused) = post(&client, "/plan/execute", &unknown).await;
+    assert_eq!((status, &refused["code"]), (404, &json!("workflow_not_found")));
 }
 
 #[tokio::test]

@@ -129,6 +129,37 @@ async fn a_refused_approval_and_a_cancellation_end_a_task() {
 }
 
 #[tokio::test]
+async fn a_task_that_waits_is_pending_until_it_is_told_to_begin_or_cancelled() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let mut waiting = monitoring();
+    waiting["waits"] = json!(true);
+    let request = client.http().post(format!("{}/v1/tasks", sandbox.url()));
+    let request = request.bearer_auth(sandbox.key()).header("Prefer", "wait=20");
+    let reply = request.json(&waiting).send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 202, "there is no end to be waited for");
+    let begun: Value = reply.json().await.unwrap();
+    assert_eq!(begun["status"], "pending");
+    let task = begun["task_id"].as_str().unwrap();
+    let (_, other) = post(&client, "/v1/tasks", &waiting, None).await;
+    let other = other["task_id"].as_str().unwrap();
+    let view = get(&client, &format!("/v1/workflows/{task}")).await;
+    assert_eq!((&view["steps"][2]["approval"], &view["steps_over"]), (&json!(true), &json!(0)));
+
+    let cancelled = client.delete(&format!("/v1/tasks/{other}")).await.unwrap();
+    assert_eq!((cancelled.status.as_u16(), &cancelled.body["status"]), (202, &json!("cancelled")));
+    let (status, late) =
+        post(&client, &format!("/v1/workflows/{other}/begin"), &json!({}), None).await;
+    assert_eq!((status, &late["code"]), (422, &json!("workflow_ended")));
+    let begin = format!("/v1/workflows/{task}/begin");
+    let (status, begun) = post(&client, &begin, &json!({}), Some("k")).await;
+    assert_eq!((status, &begun["repeated"]), (202, &json!(false)), "{begun}");
+    stands(&client, task, "waiting_approval").await;
+    let (status, begun) = post(&client, &begin, &json!({}), Some("k")).await;
+    assert_eq!((status, &begun["repeated"]), (202, &json!(true)), "{begun}");
+}
+
+#[tokio::test]
 async fn tasks_are_listed_newest_first_and_the_active_ones_alone() {
     let sandbox = Sandbox::builder(binary()).start().await.unwrap();
     let client = Client::new(sandbox.url(), sandbox.key());

@@ -29,6 +29,47 @@ pub struct TaskStarted {
     pub status: String,
 }
 
+/// A step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanStep {
+    /// Its id.
+    pub step_id: String,
+    /// What is done.
+    #[serde(rename = "type")]
+    pub step_type: String,
+    /// Whether a person has to agree before.
+    pub requires_approval: bool,
+}
+
+/// A plan, before it is carried out and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanView {
+    /// Its id.
+    pub plan_id: String,
+    /// The id of its task, which is the same.
+    pub task_id: String,
+    /// `pending` before it is carried out, and then as the task's.
+    pub status: String,
+    /// What kind of task.
+    pub task_type: Option<String>,
+    /// The steps, in the order of the plan.
+    pub steps: Vec<PlanStep>,
+    /// What the planner found of the task.
+    pub analysis: Option<Value>,
+    /// What policy was asked and said.
+    pub policy: Option<Value>,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+}
+
+/// A plan is to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanExecute {
+    /// Which.
+    pub plan_id: String,
+}
+
 /// A step of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskStep {

@@ -31,6 +31,9 @@ pub struct TaskRequest {
     /// What it may spend.
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// Whether it is only planned, until `POST /v1/workflows/{id}/begin`.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// A workflow to be carried out, by a plan of its own or one that is known by name.
@@ -54,6 +57,9 @@ pub struct WorkflowRequest {
     /// What it may spend.
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// Whether it is only planned, until `POST /v1/workflows/{id}/begin`.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// A task was taken in.
@@ -91,6 +97,11 @@ pub struct ApprovalRequest {
     #[serde(default)]
     pub step_id: Option<String>,
 }
+
+/// A workflow that waits is to begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRequest {}
 
 /// Why a workflow is to be cancelled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -137,6 +148,8 @@ pub struct StepView {
     pub plugin: String,
     /// What is asked for.
     pub capability: String,
+    /// Whether its plan has a person agree before.
+    pub approval: bool,
     /// `pending`, `queued`, `running`, `waiting_approval`, `success`, `partial`, `failed`,
     /// `skipped`, `cancelled` or `rejected`.
     pub status: String,
@@ -165,8 +178,8 @@ pub struct StepView {
 pub struct WorkflowView {
     /// Its id, also as a task.
     pub id: String,
-    /// `queued`, `running`, `waiting_approval`, `success`, `partial`, `failed`, `cancelled` or
-    /// `rejected`.
+    /// `pending`, `queued`, `running`, `waiting_approval`, `success`, `partial`, `failed`,
+    /// `cancelled` or `rejected`.
     pub status: String,
     /// What is to be reached.
     pub objective: String,

@@ -3,7 +3,8 @@
 //! Steps start as soon as what they need is over, up to the plan's width; each call of a plugin is
 //! an effect, and its result is one event. A step may wait for a person, be paid for, be tried
 //! again, be skipped by a condition, or end the workflow. A cancellation is honoured at the next
-//! boundary between steps: what is under way is awaited, nothing more starts.
+//! boundary between steps: what is under way is awaited, nothing more starts. One that was submitted to
+//! wait is a plan to be looked at until somebody begins it.
 //!
 //! **Invariants:** a step runs only after every step that it needs is over; what is reserved for a
 //! step is posted after its success and given back otherwise; once ended, nothing is owed.
@@ -28,11 +29,12 @@ use coppice_core::{
     TimerId, Timestamp,
 };
 
-pub use self::command::{Cancel, Command, Decide, Priority, Submit};
+pub use self::command::{Begin, Cancel, Command, Decide, Priority, Submit};
 pub use self::error::{INPUT_BYTES_MAX, OBJECTIVE_CHARS_MAX, REASON_BYTES_MAX, WorkflowError};
 pub use self::event::{
-    ApprovalAsked, Budget, CancelAsked, EndStatus, Ended, Event, PaymentHeld, PaymentSettled,
-    Settlement, Source, StepDecided, StepFailed, StepFinished, StepRetried, Submitted,
+    ApprovalAsked, Begun, Budget, CancelAsked, EndStatus, Ended, Event, PaymentHeld,
+    PaymentSettled, Settlement, Source, StepDecided, StepFailed, StepFinished, StepRetried,
+    Submitted,
 };
 pub use self::graph::StepStatus;
 pub use self::outcome::OUTPUT_BYTES_MAX;
@@ -56,7 +58,7 @@ impl Workflow {
 
 impl Entity for Workflow {
     const KIND: &'static str = "workflow";
-    const SNAPSHOT_LAYOUT: u32 = 1;
+    const SNAPSHOT_LAYOUT: u32 = 2;
     const ACCESS: Access = Access::Guarded;
     type State = State;
     type Command = Command;

@@ -33,6 +33,17 @@ pub struct Submit {
     pub planning: Option<Json>,
     /// The steps.
     pub plan: Plan,
+    /// Whether nothing begins before [`Begin`].
+    #[serde(default)]
+    pub waits: bool,
+}
+
+/// Begins a workflow that waits for it. One that began, by itself or before, is told so.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Who says so.
+    pub by: String,
 }
 
 /// How urgent work is.
@@ -100,6 +111,8 @@ pub struct Cancel {
 pub enum Command {
     /// `submit`
     Submit(Box<Submit>),
+    /// `begin`
+    Begin(Begin),
     /// `decide`
     Decide(Decide),
     /// `cancel`
@@ -121,6 +134,7 @@ pub enum Command {
 pub(super) fn parse(name: &str, body: &[u8]) -> Result<Command, CommandError> {
     match name {
         "submit" => Ok(Command::Submit(parse_body(body)?)),
+        "begin" => Ok(Command::Begin(parse_body(body)?)),
         "decide" => Ok(Command::Decide(parse_body(body)?)),
         "cancel" => Ok(Command::Cancel(parse_body(body)?)),
         other => Err(CommandError::UnknownCommand(other.to_owned())),

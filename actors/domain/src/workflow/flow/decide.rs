@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use coppice_core::{Context, Decision, Json, Timestamp};
 
-use super::command::{Cancel, Command, Decide, Submit};
+use super::command::{Begin, Cancel, Command, Decide, Submit};
 use super::error::{INPUT_BYTES_MAX, OBJECTIVE_CHARS_MAX, REASON_BYTES_MAX, WorkflowError};
 use super::event::{
-    ApprovalAsked, CancelAsked, EndStatus, Ended, Event, StepDecided, StepRetried, Submitted,
+    ApprovalAsked, Begun, CancelAsked, EndStatus, Ended, Event, StepDecided, StepRetried, Submitted,
 };
 use super::graph::{Draft, Ripple, StepStatus, index};
 use super::look::Fresh;
@@ -23,6 +23,7 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context<'_>) ->
         (Command::Submit(submit), None) => submitted(submit, context),
         (Command::Submit(_), Some(_)) => Err(WorkflowError::Exists),
         (_, None) => Err(WorkflowError::NotSubmitted),
+        (Command::Begin(begin), Some(work)) => begun(work, begin, context.now),
         (Command::Decide(decide), Some(work)) => decided(work, decide, context.now),
         (Command::Cancel(cancel), Some(work)) => cancelled(work, cancel, context.now),
         (Command::Settle { effect, outcome }, Some(work)) => {
@@ -54,15 +55,28 @@ fn submitted(submit: &Submit, context: &Context<'_>) -> Decided {
         source: submit.source.clone(),
         planning: submit.planning.clone(),
         plan: submit.plan.clone().guarded(),
+        waits: submit.waits,
         at: context.now,
     };
     let work = Work::new(&event);
-    let mut draft = Draft { base: &work.cells, changed: BTreeMap::new() };
-    let ripple = work.graph.begin(&mut draft, |place| work.holds(place, None));
-    let unfinished = work.tally.unfinished - ripple.skipped;
-    let tally = Tally { unfinished, ..work.tally };
-    let after = After { change: None, tally, ripple };
-    Ok(after.decision(&work, vec![Event::Submitted(Box::new(event))], context.now))
+    let events = |event| vec![Event::Submitted(Box::new(event))];
+    if work.waits {
+        let reply = Receipt::new(&work, status_of(&work));
+        return Ok(Decision { events: events(event), reply });
+    }
+    Ok(After::beginning(&work).decision(&work, events(event), context.now))
+}
+
+fn begun(work: &Work, begin: &Begin, now: Timestamp) -> Decided {
+    if !work.waits {
+        let reply = Receipt::new(work, status_of(work));
+        return Ok(Decision { events: Vec::new(), reply });
+    }
+    if work.ended.is_some() || work.tally.halted.is_some() {
+        return Err(WorkflowError::Over);
+    }
+    let event = Begun { by: begin.by.clone(), at: now };
+    Ok(After::beginning(work).decision(work, vec![Event::Begun(event)], now))
 }
 
 fn decided(work: &Work, decide: &Decide, now: Timestamp) -> Decided {
@@ -133,6 +147,14 @@ pub(super) struct After {
 }
 
 impl After {
+    /// Of its begin.
+    fn beginning(work: &Work) -> Self {
+        let mut draft = Draft { base: &work.cells, changed: BTreeMap::new() };
+        let ripple = work.graph.begin(&mut draft, |place| work.holds(place, None));
+        let unfinished = work.tally.unfinished - ripple.skipped;
+        Self { change: None, tally: Tally { unfinished, ..work.tally }, ripple }
+    }
+
     /// Of a change to a step whose reservation it says something about itself, or to none.
     pub(super) fn of(
         work: &Work,

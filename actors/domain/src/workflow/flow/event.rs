@@ -61,6 +61,18 @@ pub struct Submitted {
     pub planning: Option<Json>,
     /// The steps.
     pub plan: Plan,
+    /// Whether nothing begins before somebody says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// `workflow.begun.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Who said so.
+    pub by: String,
     /// When.
     pub at: Timestamp,
 }
@@ -245,7 +257,8 @@ macro_rules! events {
 }
 
 events! {
-    Submitted(Box<Submitted>) = "workflow.submitted.v1", "It was planned and begins.";
+    Submitted(Box<Submitted>) = "workflow.submitted.v1", "It was planned.";
+    Begun(Begun) = "workflow.begun.v1", "One that waited begins.";
     ApprovalAsked(ApprovalAsked) = "workflow.approval_asked.v1", "A step waits for a person.";
     StepDecided(StepDecided) = "workflow.step_decided.v1", "A person has decided.";
     StepFinished(Box<StepFinished>) = "workflow.step_finished.v1", "A step's result is recorded.";

@@ -65,6 +65,8 @@ pub(super) struct Work {
     /// Steps that money is reserved for.
     pub(super) held: BTreeSet<u32>,
     pub(super) halt_reason: Option<String>,
+    /// Whether somebody has yet to say that it begins.
+    pub(super) waits: bool,
     pub(super) ended: Option<Ended>,
     pub(super) pending: Pending,
 }
@@ -89,6 +91,7 @@ impl Work {
             asked: BTreeSet::new(),
             held: BTreeSet::new(),
             halt_reason: None,
+            waits: submitted.waits,
             ended: None,
             pending: Pending::default(),
         }
@@ -318,12 +321,18 @@ pub(super) fn timer(place: u32) -> TimerId {
 pub(super) fn evolve(mut state: State, event: &Event) -> State {
     if let Event::Submitted(submitted) = event {
         let mut work = Work::new(submitted);
-        work.begin();
+        if !work.waits {
+            work.begin();
+        }
         return State { work: Some(Box::new(work)) };
     }
     let Some(work) = state.work.as_deref_mut() else { return state };
     match event {
         Event::Submitted(_) => {}
+        Event::Begun(_) => {
+            work.waits = false;
+            work.begin();
+        }
         Event::ApprovalAsked(event) => work.asked(event),
         Event::StepDecided(event) => work.decided(event),
         Event::StepFinished(event) => work.finished(event),

@@ -22,6 +22,7 @@ pub(super) struct Stored {
     asked: BTreeSet<u32>,
     held: BTreeSet<u32>,
     halt_reason: Option<String>,
+    waits: bool,
     ended: Option<Ended>,
     pending: Pending,
 }
@@ -40,6 +41,7 @@ impl From<Work> for Stored {
             asked: work.asked,
             held: work.held,
             halt_reason: work.halt_reason,
+            waits: work.waits,
             ended: work.ended,
             pending: work.pending,
         }
@@ -61,6 +63,7 @@ impl TryFrom<Stored> for Work {
             asked: stored.asked,
             held: stored.held,
             halt_reason: stored.halt_reason,
+            waits: stored.waits,
             ended: stored.ended,
             pending: stored.pending,
             ..fresh

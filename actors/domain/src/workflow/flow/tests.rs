@@ -3,11 +3,11 @@
 mod driver;
 mod schedules;
 
-use coppice_core::EffectOutcome;
+use coppice_core::{EffectOutcome, Entity};
 
 use self::driver::{Driver, plan, step};
 use super::event::{EndStatus, Settlement};
-use super::{Decide, WorkflowError};
+use super::{Decide, Workflow, WorkflowError};
 use crate::workflow::plan::{OnFailure, PlanFault};
 
 #[test]
@@ -173,6 +173,43 @@ fn given_a_cancellation_then_what_is_under_way_is_awaited_and_nothing_more_start
     driver.done("a", "{}");
     assert_eq!(driver.ended(), Some(EndStatus::Cancelled));
     assert_eq!((driver.status("a"), driver.status("b")), ("success", "cancelled"));
+}
+
+#[test]
+fn given_a_workflow_that_waits_then_nothing_is_owed_before_somebody_begins_it() {
+    let made = || {
+        let mut asks = step("b", &[]);
+        asks.approval = true;
+        plan([step("a", &[]), asks])
+    };
+    let mut driver = Driver::waiting(made());
+    assert_eq!((driver.calls().len(), driver.whole()), (0, "pending"));
+    assert_eq!((driver.status("a"), driver.status("b")), ("pending", "pending"));
+    assert!(matches!(driver.decide(Some("b"), true), Err(WorkflowError::NoApproval(_))));
+    driver.begin().unwrap();
+    let by_itself = Driver::submitted(made());
+    assert_eq!(Workflow::view(&driver.state), Workflow::view(&by_itself.state));
+    assert_eq!(driver.calls(), by_itself.calls());
+    // To ask again changes nothing, also of one that nobody had to begin.
+    for mut asked in [by_itself, driver] {
+        let (events, calls) = (asked.events, asked.calls());
+        asked.begin().unwrap();
+        assert_eq!((asked.events, asked.calls()), (events, calls));
+        asked.done("a", "{}");
+        asked.decide(None, true).unwrap();
+        asked.done("b", "{}");
+        assert_eq!(asked.ended(), Some(EndStatus::Success));
+        asked.begin().unwrap();
+    }
+}
+
+#[test]
+fn given_a_workflow_that_waits_when_it_is_cancelled_then_it_never_begins() {
+    let mut driver = Driver::waiting(plan([driver::paid("a", &[])]));
+    driver.cancel();
+    assert_eq!((driver.ended(), driver.calls().len()), (Some(EndStatus::Cancelled), 0));
+    assert_eq!(driver.status("a"), "cancelled");
+    assert!(matches!(driver.begin(), Err(WorkflowError::Over)));
 }
 
 #[test]

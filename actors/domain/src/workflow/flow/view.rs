@@ -43,6 +43,8 @@ pub struct StepView {
     pub plugin: String,
     /// What is asked for.
     pub capability: String,
+    /// Whether its plan has a person agree before.
+    pub approval: bool,
     /// Where it stands.
     pub status: &'static str,
     /// Runs that were begun.
@@ -106,6 +108,7 @@ pub struct View {
 pub(super) fn status_of(work: &Work) -> &'static str {
     match &work.ended {
         Some(ended) => end_name(ended.status),
+        None if work.waits => StepStatus::Pending.name(),
         None if work.tally.in_flight > 0 || work.tally.settling > 0 => "running",
         None if !work.retrying.is_empty() => "running",
         None if !work.asked.is_empty() => StepStatus::WaitingApproval.name(),
@@ -163,6 +166,7 @@ fn step(work: &Work, place: u32) -> StepView {
         needs: step.needs.clone(),
         plugin: plugin.clone(),
         capability: step.capability.clone(),
+        approval: step.approval,
         status: step_status(work, work.cells[index(place)].status).name(),
         tries: record.tries,
         retry_at: work.pending.timer(&super::state::timer(place)),

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use coppice_api::codes;
-use coppice_api::workflow::{ApprovalRequest, CancelRequest, WorkflowAccepted};
+use coppice_api::workflow::{ApprovalRequest, BeginRequest, CancelRequest, WorkflowAccepted};
 use coppice_core::entity::parse_body;
 use coppice_core::{CommandId, EntityId};
 use coppice_runtime::{Answer, Failure};
@@ -140,6 +140,11 @@ struct Decide<'a> {
 }
 
 #[derive(Serialize)]
+struct Begin {
+    by: String,
+}
+
+#[derive(Serialize)]
 struct Cancel<'a> {
     reason: &'a str,
     by: String,
@@ -174,6 +179,47 @@ pub(super) async fn decided(
     accepted(&command.send(working, "decide", &decide).await.map_err(refused)?)
 }
 
+/// `POST /v1/workflows/{id}/begin`
+pub(super) async fn begin(
+    State(working): State<Working>,
+    params: Params,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange::begin(&parts);
+    answer_accepted(&exchange, begun(&working, &exchange, params, (&parts, body)).await)
+}
+
+async fn begun(
+    working: &Working,
+    exchange: &Exchange,
+    params: Params,
+    request: (&Parts, axum::body::Body),
+) -> Result<WorkflowAccepted, Fault> {
+    let scope = Scope::WorkflowsWrite;
+    let (command, BeginRequest {}) = read(working, exchange, params, request, scope).await?;
+    told_to_begin(working, &command).await
+}
+
+/// Has a workflow that waits begin.
+pub(super) async fn told_to_begin(
+    working: &Working,
+    command: &Command<'_>,
+) -> Result<WorkflowAccepted, Fault> {
+    let begin = Begin { by: command.by() };
+    accepted(&command.send(working, "begin", &begin).await.map_err(refused)?)
+}
+
+/// An answer to what goes on behind it.
+fn answer_accepted(exchange: &Exchange, accepted: Result<WorkflowAccepted, Fault>) -> Response {
+    let is_accepted = accepted.is_ok();
+    let mut response = answer(exchange, accepted);
+    if is_accepted {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
+    response
+}
+
 /// `POST /v1/workflows/{id}/cancel`
 pub(super) async fn cancel(
     State(working): State<Working>,
@@ -182,13 +228,7 @@ pub(super) async fn cancel(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let exchange = Exchange::begin(&parts);
-    let cancelled = cancelled(&working, &exchange, params, (&parts, body)).await;
-    let is_accepted = cancelled.is_ok();
-    let mut response = answer(&exchange, cancelled);
-    if is_accepted {
-        *response.status_mut() = StatusCode::ACCEPTED;
-    }
-    response
+    answer_accepted(&exchange, cancelled(&working, &exchange, params, (&parts, body)).await)
 }
 
 pub(super) async fn cancelled(

@@ -15,7 +15,8 @@ mod wait;
 
 use coppice_api::codes;
 use coppice_api::workflow::{
-    ApprovalRequest, CancelRequest, WorkflowAccepted, WorkflowList, WorkflowRequest, WorkflowView,
+    ApprovalRequest, BeginRequest, CancelRequest, WorkflowAccepted, WorkflowList, WorkflowRequest,
+    WorkflowView,
 };
 use coppice_core::Rejection;
 use coppice_domain::workflow::flow::WorkflowError;
@@ -104,6 +105,18 @@ const VIEW: Operation = Operation {
     ..LIST
 };
 
+const BEGIN: Operation = Operation {
+    path: "/v1/workflows/{id}/begin",
+    name: "begin_workflow",
+    summary: "Begins a workflow that was submitted with `waits`.",
+    notes: "One that has begun, by itself or before, goes on as it does.",
+    parameters: &[ID, parameters::IDEMPOTENCY_KEY],
+    body: Some(shape::<BeginRequest>),
+    answers: &[Answer::with(202, "It begins, or has begun before.", shape::<WorkflowAccepted>)],
+    faults: &[faults::ASKING, faults::CHANGING, faults::BODY, MISSING],
+    ..SUBMIT
+};
+
 const CANCEL: Operation = Operation {
     path: "/v1/workflows/{id}/cancel",
     name: "cancel_workflow",
@@ -134,6 +147,7 @@ pub(super) fn routes() -> Routes<Working> {
         .on(&SUBMIT, submit::workflow)
         .on(&LIST, lists::workflows)
         .on(&VIEW, look::workflow)
+        .on(&BEGIN, command::begin)
         .on(&CANCEL, command::cancel)
         .on(&DECIDE, command::decide);
     older::routes(tasks::routes(routes))

@@ -9,6 +9,7 @@
 //! | `rejected` | the same |
 //! | `failed` | `failed`, `partial`, `cancelled`, `skipped`: whatever isn't all that was asked for |
 
+mod plans;
 mod records;
 
 use axum::body::Body;
@@ -25,7 +26,7 @@ use coppice_domain::workflow::planner::GENERIC;
 use serde_json::{Value, json};
 
 use super::command::{arguments, decided};
-use super::submit::{Taken, Work, arrived, begun_with, budget_of, take, unplanned};
+use super::submit::{Arrived, Taken, Work, arrived, begun_with, budget_of, take, unplanned};
 use super::{CANCEL, DECIDE, LIST, Params, SUBMIT, VIEW, Working, command, lists, look};
 use crate::exchange::Exchange;
 use crate::openapi::older::{FAMILY, alias};
@@ -102,6 +103,9 @@ pub(super) fn routes(routes: Routes<Working>) -> Routes<Working> {
         .on(&TASK, view)
         .on(&STATUS, view)
         .on(&APPROVE, approve)
+        .on(&plans::CREATE, plans::create)
+        .on(&plans::PLAN, plans::view)
+        .on(&plans::EXECUTE, plans::execute)
         .on(&records::EXECUTE, records::execute)
         .on(&records::EXECUTION, records::execution)
         .on(&records::LOGS, records::logs)
@@ -149,6 +153,12 @@ async fn started(
     body: Body,
 ) -> Result<Taken, Fault> {
     let arrived = arrived(working, exchange, parts, body).await?;
+    let work = planned(working, &arrived)?;
+    take(working, arrived, work).await
+}
+
+/// A task as it was sent, with its plan.
+fn planned(working: &Working, arrived: &Arrived<'_>) -> Result<Work, Fault> {
     let TaskStart { task_type, description, mut parameters, more } = arguments(&arrived.body)?;
     for (name, value) in more {
         if parameters.contains_key(&name) {
@@ -167,15 +177,15 @@ async fn started(
         trusted: true,
     };
     let planned = working.planner.plan(&task).map_err(|error| unplanned(&error))?;
-    let work = Work {
+    Ok(Work {
         objective: if description.is_empty() { task_type.clone() } else { description },
         task_type: Some(task_type),
         input: Some(parameters),
         priority: None,
         budget: budget_of(&planned),
         planned,
-    };
-    take(working, arrived, work).await
+        waits: false,
+    })
 }
 
 /// `GET /task/{id}` and `GET /task/{id}/status`
@@ -265,6 +275,7 @@ async fn objected(
         priority: None,
         budget: asked.budget_cents.map(cents).or_else(|| budget_of(&planned)),
         planned,
+        waits: false,
     };
     match take(working, arrived, work).await? {
         Taken::Begun(begun) => Ok(begun.id),

@@ -33,6 +33,8 @@ pub(super) struct Work {
     pub(super) priority: Option<String>,
     pub(super) budget: Option<Budget>,
     pub(super) planned: Planned,
+    /// Whether it is only planned, until it is told to begin.
+    pub(super) waits: bool,
 }
 
 /// The kind's command.
@@ -46,6 +48,7 @@ struct Submit<'a> {
     source: Source<'a>,
     planning: &'a Json,
     plan: &'a Plan,
+    waits: bool,
 }
 
 #[derive(Serialize)]
@@ -137,6 +140,7 @@ async fn submitted(
         priority: asked.priority,
         budget: asked.budget.or_else(|| budget_of(&planned)),
         planned,
+        waits: asked.waits,
     };
     take(working, arrived, work).await
 }
@@ -196,13 +200,13 @@ pub(super) async fn take(
     let Arrived { command, body, patience } = arrived;
     let deadline = command.admitted.deadline;
     let tenant = command.admitted.principal.tenant.clone();
-    // In line before it begins, so that its end isn't missed.
+    // In line before it begins, so that its end isn't missed. One that waits has none to be waited for.
     let ending = match patience {
-        Some(patience) => {
+        Some(patience) if !work.waits => {
             let id = command.id.clone();
             Some(wait::Ending::of(&working.journal, tenant.clone(), id, patience).await?)
         }
-        None => None,
+        _ => None,
     };
     let request_hash = sha256(&body).to_string();
     open_the_budget(working, &command, &work).await?;
@@ -257,6 +261,7 @@ async fn begin(
         source: Source { channel: "api", request_hash: request_hash.to_owned(), by: command.by() },
         planning: &work.planned.planning,
         plan: &work.planned.plan,
+        waits: work.waits,
     };
     debug_assert!(submit.plan.steps.len() <= plan::STEPS_MAX || submit.plan.check().is_err());
     match command.send(working, "submit", &submit).await {

@@ -140,6 +140,7 @@ async fn submitted(
         priority: asked.priority,
         budget: asked.budget.or_else(|| budget_of(&planned)),
         planned,
+        waits: asked.waits,
     };
     take(working, arrived, work).await
 }

@@ -11,7 +11,9 @@ use super::super::event::{EndStatus, Settlement, Source};
 use super::super::graph::StepStatus;
 use super::super::request::Call;
 use super::super::state::{State, place_of};
-use super::super::{Cancel, Command, Decide, Event, Priority, Submit, Workflow, WorkflowError};
+use super::super::{
+    Begin, Cancel, Command, Decide, Event, Priority, Submit, Workflow, WorkflowError,
+};
 use crate::workflow::condition::Condition;
 use crate::workflow::plan::{Ending, OnFailure, PARALLEL_DEFAULT, Payment, Plan, Retry, Step};
 
@@ -65,7 +67,7 @@ fn key() -> StreamKey {
     StreamKey::new(tenant, kind, EntityId::new("w-1").unwrap())
 }
 
-fn submission(plan: Plan) -> Command {
+fn submission(plan: Plan, waits: bool) -> Command {
     Command::Submit(Box::new(Submit {
         objective: "see it through".to_owned(),
         task_type: None,
@@ -75,11 +77,12 @@ fn submission(plan: Plan) -> Command {
         source: Source::default(),
         planning: None,
         plan,
+        waits,
     }))
 }
 
 pub(super) fn submit(plan: Plan) -> Result<(), WorkflowError> {
-    Driver::default().told(&submission(plan))
+    Driver::default().told(&submission(plan, false))
 }
 
 /// A workflow, its time, and its history.
@@ -94,8 +97,19 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn submitted(plan: Plan) -> Self {
         let mut driver = Self::default();
-        driver.told(&submission(plan)).unwrap();
+        driver.told(&submission(plan, false)).unwrap();
         driver
+    }
+
+    /// One that was submitted to wait.
+    pub(super) fn waiting(plan: Plan) -> Self {
+        let mut driver = Self::default();
+        driver.told(&submission(plan, true)).unwrap();
+        driver
+    }
+
+    pub(super) fn begin(&mut self) -> Result<(), WorkflowError> {
+        self.told(&Command::Begin(Begin { by: "me".to_owned() }))
     }
 
     /// Decides a command and takes its events in, each by way of its text.
@@ -138,6 +152,7 @@ impl Driver {
             let moves = work.tally.in_flight > 0
                 || work.tally.settling > 0
                 || !work.asked.is_empty()
+                || work.waits
                 || work.pending.wake_at().is_some();
             assert!(moves, "something will happen or it has ended");
         }

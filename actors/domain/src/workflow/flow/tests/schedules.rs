@@ -115,6 +115,7 @@ fn checked(driver: &Driver) {
                 }));
             }
             Event::Submitted(_)
+            | Event::Begun(_)
             | Event::ApprovalAsked(_)
             | Event::StepDecided(_)
             | Event::StepFailed(_)
@@ -131,6 +132,7 @@ fn over(event: &Event, step: &str) -> bool {
         Event::StepFinished(finished) => finished.step == step,
         Event::StepFailed(failed) => failed.step == step && failed.retry_at.is_none(),
         Event::Submitted(_)
+        | Event::Begun(_)
         | Event::ApprovalAsked(_)
         | Event::StepDecided(_)
         | Event::StepRetried(_)
@@ -149,9 +151,11 @@ proptest! {
     #[test]
     fn every_schedule_comes_to_an_end_that_its_history_explains(
         plan in plans(),
+        waits in any::<bool>(),
         moves in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 400),
     ) {
-        let mut driver = Driver::submitted(plan);
+        let mut driver = if waits { Driver::waiting(plan) } else { Driver::submitted(plan) };
+        driver.begin().unwrap();
         let ended = moves.into_iter().any(|(pick, roll)| !happens(&mut driver, pick, roll));
         prop_assert!(ended, "it comes to rest");
         prop_assert!(driver.ended().is_some());

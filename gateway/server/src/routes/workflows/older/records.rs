@@ -136,6 +136,7 @@ async fn executed(
         priority: None,
         budget: None,
         planned: Planned { plan, planning: Json::null(), budget: None },
+        waits: false,
     };
     take(working, arrived, work).await?;
     let view = look::view(working, exchange, tenant.clone(), id.clone(), deadline).await?;
