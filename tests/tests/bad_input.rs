@@ -157,7 +157,7 @@ async fn a_body_that_is_too_large_is_refused_whichever_way_it_comes() {
 #[tokio::test]
 async fn a_body_that_breaks_off_or_never_comes_is_not_waited_for() {
     let sandbox = Sandbox::builder(binary())
-        .env("COPPICE_SERVER__REQUEST_TIMEOUT_MS", "500")
+        .env("COPPICE_SERVER__REQUEST_TIMEOUT_MS", "2000")
         .start()
         .await
         .unwrap();

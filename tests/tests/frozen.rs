@@ -9,18 +9,19 @@ use tokio::time::Instant;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_node_that_was_taken_over_answers_nothing_from_its_old_state() {
     let url = postgres::shared_database().unwrap();
-    let start = || {
+    // A's is awaited; B's must not run out while A is asked.
+    let start = |lease_ms: &str| {
         let builder = Sandbox::builder(binary()).database(&url);
-        builder.env("COPPICE_RUNTIME__LEASE_MS", "1500").start()
+        builder.env("COPPICE_RUNTIME__LEASE_MS", lease_ms).start()
     };
-    let a = start().await.unwrap();
+    let a = start("5000").await.unwrap();
     let a_client = Client::new(a.url(), a.key());
     assert_eq!(a_client.add("x", 1, None).await.unwrap().value(), Some(1));
     assert_eq!(a_client.add("full", i64::MAX, None).await.unwrap().value(), Some(i64::MAX));
 
     a.suspend().unwrap();
     // B waits until A's lease has run out on the database's clock.
-    let b = start().await.unwrap();
+    let b = start("600000").await.unwrap();
     let b_client = Client::new(b.url(), b.key());
     assert_eq!(b_client.add("x", 10, None).await.unwrap().value(), Some(11));
     a.resume().unwrap();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use coppice_runtime::task::spawn;
-use coppice_testkit::{Client, Sandbox, binary};
+use coppice_testkit::{Client, Rounds, Sandbox, binary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -21,11 +21,6 @@ const HALF_CLOSED: usize = 200;
 const HUGE: usize = 4;
 const STREAMS: usize = 60;
 
-/// Rounds go on until so many more of them show the one than the other. Each measures without them,
-/// among idle ones and among all, one right after the other, for what else the machine does meets all
-/// three alike; but not each time.
-const LEAD: usize = 3;
-const ROUNDS_MAX: usize = 15;
 const ADDS: usize = 500;
 /// How much slower the others may get.
 const FACTOR: u32 = 2;
@@ -57,25 +52,6 @@ impl Round {
     fn limit(&self) -> Duration {
         self.before * FACTOR + NOISE
     }
-}
-
-const IDLE_ONES: fn(&Round) -> Duration = |round| round.among_idle;
-const ALL: fn(&Round) -> Duration = |round| round.among_all;
-
-/// Rounds in which the limit was kept, and in which it wasn't.
-fn kept_and_missed(rounds: &[Round], among: fn(&Round) -> Duration) -> (usize, usize) {
-    let kept = rounds.iter().filter(|round| among(round) <= round.limit()).count();
-    (kept, rounds.len() - kept)
-}
-
-fn is_decided(rounds: &[Round], among: fn(&Round) -> Duration) -> bool {
-    let (kept, missed) = kept_and_missed(rounds, among);
-    kept.abs_diff(missed) >= LEAD
-}
-
-fn is_kept(rounds: &[Round], among: fn(&Round) -> Duration) -> bool {
-    let (kept, missed) = kept_and_missed(rounds, among);
-    kept > missed
 }
 
 /// One that comes anew: it must get a place as well.
@@ -218,16 +194,18 @@ async fn hostile_clients_leave_the_others_p99_within_twice() {
     let sandbox = Sandbox::builder(binary()).start().await.unwrap();
     let client = Client::new(sandbox.url(), sandbox.key());
     let refused = Arc::new(AtomicU64::new(0));
-    let mut rounds = Vec::new();
-    while rounds.len() < ROUNDS_MAX && !(is_decided(&rounds, IDLE_ONES) && is_decided(&rounds, ALL))
-    {
+    let (mut rounds, mut among_idle, mut among_all) =
+        (Vec::new(), Rounds::default(), Rounds::default());
+    while !(among_idle.are_decided() && among_all.are_decided()) {
         let round = round(&sandbox, &client, &refused).await;
         println!("{round:?}");
+        among_idle.count(round.among_idle <= round.limit());
+        among_all.count(round.among_all <= round.limit());
         rounds.push(round);
     }
     assert!(refused.load(Ordering::Relaxed) > 0, "no huge head was answered");
-    assert!(is_kept(&rounds, IDLE_ONES), "{IDLE} idle connections: {rounds:?}");
-    assert!(is_kept(&rounds, ALL), "all of it: {rounds:?}");
+    assert!(among_idle.kept(), "{IDLE} idle connections: {rounds:?}");
+    assert!(among_all.kept(), "all of it: {rounds:?}");
     // What an attack leaves behind slows each round after the first.
     let after = rounds[1..].iter().map(|round| round.before).min().unwrap();
     assert!(after <= rounds[0].limit(), "when it was over: {rounds:?}");

@@ -39,6 +39,8 @@ const OWN_NAMES: &[&str] = &["erase_subject", "inspect_actor", "verify_hash"];
 
 /// How long an answer that doesn't end is listened to.
 const LISTEN: Duration = Duration::from_millis(300);
+/// How long for more of one that says how long it is.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct House {
     sandbox: Sandbox,
@@ -196,7 +198,8 @@ fn method(operation: &Operation) -> Method {
 async fn heard(mut response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let mut text = String::new();
-    while let Ok(Ok(Some(chunk))) = timeout(LISTEN, response.chunk()).await {
+    let patience = if response.content_length().is_some() { PATIENCE } else { LISTEN };
+    while let Ok(Ok(Some(chunk))) = timeout(patience, response.chunk()).await {
         text.push_str(&String::from_utf8_lossy(&chunk));
     }
     (status, text)

@@ -64,7 +64,7 @@ async fn open(data: &Path, database: Option<&str>) -> impl Store {
 async fn kill_at_random_moments(database: Option<&str>) {
     let seed = seed();
     let mut random = Random::seeded(seed);
-    let mut builder = Sandbox::builder(binary());
+    let mut builder = Sandbox::builder(binary()).own_key();
     // Small windows and frequent snapshots, so that recovery has all of its ways to go.
     for (name, value) in
         [("COMMAND_WINDOW", "8"), ("SNAPSHOT_EVERY", "50"), ("BATCH_TICKETS_MAX", "16")]
@@ -104,7 +104,7 @@ async fn postgresql_itself_is_stopped_and_started_under_load() {
     let mut random = Random::seeded(seed);
     let mut server = PostgresServer::start().unwrap();
     let url = server.create_database().unwrap();
-    let mut sandbox = Sandbox::builder(binary()).database(&url).start().await.unwrap();
+    let mut sandbox = Sandbox::builder(binary()).own_key().database(&url).start().await.unwrap();
     let process = sandbox.process_id();
     let client = Client::new(sandbox.url(), sandbox.key());
     let clients = Clients::start(client.clone(), CLIENTS, COUNTERS, seed);

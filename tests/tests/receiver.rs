@@ -86,9 +86,18 @@ fn suspended() -> Duration {
 async fn start(receiver: &Receiver) -> Sandbox {
     Sandbox::builder(binary())
         .env("COPPICE_EFFECTS__BELL_URL", receiver.url())
+        // A node that is killed time and again takes calls and deliveries with it again and again that
+        // are not to blame; here none is to wait for an operator.
+        .env("COPPICE_EFFECTS__STARTS_MAX", "1000")
+        .env("COPPICE_RUNTIME__MESSAGE_CRASHES_MAX", "1000")
         .start()
         .await
         .unwrap()
+}
+
+/// How many timers may be left to set when so many kills are left.
+fn left_after(kills_left: u32) -> usize {
+    (ALARMS * TIMERS * kills_left / KILLS) as usize
 }
 
 /// Distinct keys with how often each came; the bodies of one key are the same.
@@ -110,9 +119,10 @@ async fn every_ring_is_heard_under_its_key_through_kills() {
     let http = Http::new(&sandbox);
     let mut unset: Vec<(u32, u32)> =
         (0..ALARMS).flat_map(|alarm| (0..TIMERS).map(move |timer| (alarm, timer))).collect();
-    for _ in 0..KILLS {
+    for kills_left in (0..KILLS).rev() {
         let until = Instant::now() + Duration::from_millis(50 + random.below(400));
-        while Instant::now() < until {
+        // Each life sets its share at least, however slow the machine is.
+        while Instant::now() < until || unset.len() > left_after(kills_left) {
             let Some((alarm, timer)) = unset.last().copied() else {
                 // Killed at once, again and again, effects would count as what ends the process.
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -134,7 +144,7 @@ async fn every_ring_is_heard_under_its_key_through_kills() {
         sandbox.kill().unwrap();
         sandbox.restart().await.unwrap();
     }
-    assert!(unset.is_empty(), "there was time to set every timer");
+    assert_eq!(unset, [], "every life has set its share");
     for alarm in 0..ALARMS {
         let name = format!("a{alarm}");
         http.shows(&sandbox, &name, "rung", TIMERS).await;
@@ -181,7 +191,7 @@ async fn a_process_that_was_suspended_rings_what_was_due_and_once() {
     let receiver = Receiver::start(Duration::ZERO, 7).await.unwrap();
     let sandbox = start(&receiver).await;
     let http = Http::new(&sandbox);
-    let body = json!({"timer": "t", "in_ms": 500});
+    let body = json!({"timer": "t", "in_ms": 2_000});
     let path = "/v1/entities/alarm/a/set";
     let sent = http.send(&sandbox, Method::POST, path, Some(("k", body))).await.unwrap();
     assert_eq!(sent.0, StatusCode::OK);

@@ -180,11 +180,14 @@ async fn a_receiver_that_never_answers_slows_nobody_down_and_is_counted() {
         .await
         .unwrap();
     let client = Client::new(sandbox.url(), sandbox.key());
+    let mut slow = 0;
     for _ in 0..50 {
         let started = Instant::now();
         client.add("a", 1, None).await.unwrap();
-        assert!(started.elapsed() < Duration::from_secs(2), "it waited for the receiver");
+        slow += u32::from(started.elapsed() >= Duration::from_secs(2));
     }
+    // Nearly all would be where one waited for the receiver; a machine that stands still slows one.
+    assert!(slow <= 2, "{slow} waited for the receiver");
     let metrics = client.http().get(format!("{}/metrics", sandbox.url()));
     let text = metrics.bearer_auth(sandbox.key()).send().await.unwrap().text().await.unwrap();
     let line = text.lines().find(|line| line.contains("outcome=\"dropped\"")).unwrap();

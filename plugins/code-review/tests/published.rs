@@ -55,14 +55,23 @@ const PACKAGES: [(&str, &str, &str); 13] = [
 /// so nearly everything severe that is found in it is a false alarm.
 const PER_THOUSAND_MAX: [(Severity, usize); 2] = [(Severity::Critical, 1), (Severity::High, 5)];
 
+/// How often something is fetched.
+const TRIES: u32 = 3;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("published")
 }
 
+/// Runs a command that may be run again where it fails: what is fetched may not come at once.
 fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {text}");
+    for tries_left in (0..TRIES).rev() {
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        if output.status.success() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(tries_left > 0, "{command:?}: {text}");
+    }
 }
 
 /// Fetches into a folder of its own, once: it is moved to its place when it is whole.

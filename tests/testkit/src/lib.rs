@@ -9,6 +9,7 @@
 //! | [`sandbox`], [`mod@binary`], [`client`] | the real binary as a process, and a client that speaks to it |
 //! | [`postgres`] | a private PostgreSQL server that a test stops hard, and databases on the shared one |
 //! | [`proxy`] | cuts and stalls between a store and its PostgreSQL |
+//! | [`rounds`] | latencies compared on a machine that others use |
 //!
 //! **Deliberately absent:** sleeps and retries that would hide a flaw. Whoever waits, waits for a
 //! condition with a deadline.
@@ -27,6 +28,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod random;
 pub mod receiver;
+pub mod rounds;
 pub mod sandbox;
 
 pub use binary::binary;
@@ -40,4 +42,5 @@ pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use random::Random;
 pub use receiver::Receiver;
+pub use rounds::Rounds;
 pub use sandbox::Sandbox;

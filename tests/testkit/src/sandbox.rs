@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
 
 /// The key that a sandbox has unless the test gives another.
 pub const DEFAULT_KEY: &str = "sk_test_00112233445566778899aabbccddeeff";
@@ -109,6 +110,13 @@ impl SandboxBuilder {
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
+    }
+
+    /// Uses a bootstrap key that no other sandbox has. Clients that go on calling while the process is
+    /// away may find another one's at its address, and that must not take their commands.
+    #[must_use]
+    pub fn own_key(self) -> Self {
+        self.key(format!("sk_test_{}", Uuid::new_v4().simple()))
     }
 
     /// Adds an argument after the others.
@@ -384,7 +392,8 @@ fn copy_lines(stdout: ChildStdout, mut log: File, say_ready: oneshot::Sender<Str
     let mut say_ready = Some(say_ready);
     for line in BufReader::new(stdout).lines() {
         let Ok(line) = line else { return };
-        if writeln!(log, "{line}").is_err() {
+        // At once, for the process writes its standard error to the same file.
+        if log.write_all(format!("{line}\n").as_bytes()).is_err() {
             return;
         }
         if let Some(url) = line.strip_prefix(READY)
@@ -400,19 +409,16 @@ fn copy_lines(stdout: ChildStdout, mut log: File, say_ready: oneshot::Sender<Str
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use tokio::sync::Mutex;
-
     use super::*;
 
-    /// Held by every test here: a script that is being written while another test starts a
-    /// process is busy for as long as that process has inherited the open file.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-    /// A shell script in place of the binary.
+    /// A shell script in place of the binary. A copy made by another process: a file that this one has
+    /// open for writing while another test starts a process is busy until that has let go of it.
     fn script(directory: &Path, text: &str) -> PathBuf {
-        let path = directory.join("coppice");
-        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (text_file, path) = (directory.join("text"), directory.join("coppice"));
+        std::fs::write(&text_file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&text_file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let copied = Command::new("cp").args([&text_file, &path]).status().unwrap();
+        assert!(copied.success(), "{copied}");
         path
     }
 
@@ -421,7 +427,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_is_ready_killed_restarted_and_terminated() {
-        let _alone = ONE_AT_A_TIME.lock().await;
         let home = tempfile::tempdir().unwrap();
         let mut sandbox = Sandbox::builder(script(home.path(), SERVE)).start().await.unwrap();
         assert_eq!(sandbox.url(), "http://127.0.0.1:9");
@@ -438,7 +443,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ends_early_shows_its_log_and_status() {
-        let _alone = ONE_AT_A_TIME.lock().await;
         let home = tempfile::tempdir().unwrap();
         let binary = script(home.path(), "echo \"no $1 for $COPPICE_BOOTSTRAP_KEY\" >&2; exit 7");
         let error = Sandbox::builder(binary).start().await.unwrap_err();
@@ -453,7 +457,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_is_never_ready_is_killed() {
-        let _alone = ONE_AT_A_TIME.lock().await;
         let home = tempfile::tempdir().unwrap();
         let binary = script(home.path(), "while :; do sleep 0.01; done");
         let builder = Sandbox::builder(binary).patience(Duration::from_millis(50));
@@ -463,7 +466,6 @@ mod tests {
 
     #[tokio::test]
     async fn another_command_runs_on_the_same_data() {
-        let _alone = ONE_AT_A_TIME.lock().await;
         let home = tempfile::tempdir().unwrap();
         let binary = script(home.path(), &format!("[ $1 = serve ] || exec echo \"$@\"\n{SERVE}"));
         let sandbox = Sandbox::builder(binary).start().await.unwrap();

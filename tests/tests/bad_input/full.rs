@@ -186,6 +186,7 @@ async fn a_store_at_its_own_limit_refuses_writes_and_goes_on_once_the_limit_is_r
     let file = directory.path().join("coppice.toml");
     std::fs::write(&file, LIMIT).unwrap();
     let mut sandbox = Sandbox::builder(binary())
+        .own_key()
         .config(&file)
         .env("COPPICE_RUNTIME__SNAPSHOT_EVERY", "10")
         .start()

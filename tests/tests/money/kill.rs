@@ -146,6 +146,7 @@ async fn spent_through_kills(database: Option<&str>) {
     let seed = seed();
     let mut random = Random::seeded(seed);
     let mut builder = Sandbox::builder(binary())
+        .own_key()
         .env("COPPICE_RUNTIME__SNAPSHOT_EVERY", "50")
         .env("COPPICE_TREASURY__AUTHORIZE_TIMEOUT_MS", "5000")
         .env("COPPICE_TREASURY__VELOCITY_MAX_CENTS", "3000")

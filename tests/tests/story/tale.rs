@@ -31,6 +31,8 @@ const PLAN: &str = include_str!("plan.toml");
 const DELIVERY: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 /// More commits than a story has.
 const COMMITS_MAX: usize = 1_000;
+/// How often a commit is tried that wasn't met exactly.
+const TRIES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Calls of the desk in a run without a kill: five steps, and one of them twice.
@@ -207,7 +209,9 @@ fn asked(heard: &BTreeMap<String, Heard>) -> BTreeMap<String, Value> {
 }
 
 async fn run(kill: Kill, database: Option<String>) -> Run {
-    let setting = Setting { database, plan: Some(PLAN), ..Setting::default() };
+    // A node that stands still now and then decides about money late, and late is a denial.
+    let variables = vec![("COPPICE_TREASURY__AUTHORIZE_TIMEOUT_MS", "20000".to_owned())];
+    let setting = Setting { database, plan: Some(PLAN), variables };
     let snare = match kill {
         Kill::Around(snare) => Some(snare),
         Kill::Never | Kill::After(_) => None,
@@ -327,14 +331,20 @@ async fn killed_at_every_point(database: impl Fn() -> Option<String>) {
     let kills: Vec<Kill> = after.chain(around).collect();
     let asked = kills.iter().filter(|kill| matches!(kill, Kill::After(_))).count();
     for kill in kills {
-        let Run { end, killed_at, killed_behind, .. } = run(kill, database()).await;
-        println!("{kill:?}: killed behind {killed_at}, {killed_behind}");
-        let difference = difference(&end, &whole.end);
-        assert_eq!(difference, None, "{kill:?}, behind event {killed_at}, {killed_behind}");
-        exact += usize::from(matches!(kill, Kill::After(events) if events == killed_at));
-        behind.insert(killed_behind);
+        // On a busy machine a slice may end behind the next commit: then that commit is tried again.
+        for _ in 0..TRIES {
+            let Run { end, killed_at, killed_behind, .. } = run(kill, database()).await;
+            println!("{kill:?}: killed behind {killed_at}, {killed_behind}");
+            let difference = difference(&end, &whole.end);
+            assert_eq!(difference, None, "{kill:?}, behind event {killed_at}, {killed_behind}");
+            behind.insert(killed_behind);
+            let Kill::After(events) = kill else { break };
+            if events == killed_at {
+                exact += 1;
+                break;
+            }
+        }
     }
-    // On a busy machine a slice may end behind the next commit, but that is not the rule.
     assert!(exact * 2 >= asked, "{exact} of {asked} commits were met exactly");
     println!(
         "{} commits, {asked} asked for, {exact} met exactly; killed behind {behind:?}",

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use coppice_runtime::Failure;
@@ -11,10 +11,16 @@ use coppice_server::logging;
 use coppice_server::observed::Observed;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Level};
+use tracing_subscriber::Registry;
 
 use crate::support::{Gateway, gateway_observed};
+
+/// As long as there is but one subscriber, `tracing` asks the thread that comes by a line of code first
+/// whether anyone wants it, and keeps the answer for all threads: another test's thread, which has none,
+/// would say no. Of two it asks each.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Registry::default()));
 
 #[derive(Debug, Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -33,6 +39,7 @@ impl Write for Lines {
 impl Lines {
     /// What is logged by this thread from now on.
     fn keep(&self) -> DefaultGuard {
+        LazyLock::force(&SECOND);
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .json()

@@ -3,14 +3,13 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use coppice_plugin_sdk::{
     BoxFuture, HealthReport, InputEnvelope, Manifest, OutputEnvelope, Plugin, PluginError,
 };
 use serde_json::json;
 
-use crate::world::{Setting, World, asking, manifest, until};
+use crate::world::{HASTY, Setting, World, asking, manifest, until};
 
 /// Does what its input says.
 #[derive(Debug)]
@@ -24,8 +23,12 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn new(version: &str) -> Arc<Self> {
+        Self::of(manifest("inside", version))
+    }
+
+    fn of(manifest: Manifest) -> Arc<Self> {
         Arc::new(Self {
-            manifest: manifest("inside", version),
+            manifest,
             ready: AtomicBool::new(true),
             initialized: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
@@ -109,7 +112,8 @@ async fn a_plugin_of_the_node_is_offered_once_the_node_is_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_inside_is_told_as_what_goes_wrong_outside() {
-    let world = World::start(setting(&Inside::new("1.0.0"))).await;
+    let plugin = Inside::of(manifest("inside", "1.0.0").timeout_seconds(HASTY));
+    let world = World::start(setting(&plugin)).await;
     let output = "plugin_output_invalid";
     for (n, code, own) in [
         (PANIC, "plugin_failed", Some("PANICKED")),
@@ -177,15 +181,12 @@ async fn calls_that_hang_hold_up_no_other() {
         hanging.spawn(async move {
             let mut request = asking("inside");
             request["input"] = json!({ "n": HANG });
-            world.call(&request).await.unwrap_err().0
+            world.call(&request).await
         });
     }
-    let started = tokio::time::Instant::now();
     for _ in 0..50 {
         world.call(&asking("inside")).await.unwrap();
     }
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    while let Some(code) = hanging.join_next().await {
-        assert_eq!(code.unwrap(), "plugin_timeout");
-    }
+    assert!(hanging.try_join_next().is_none(), "they have ended first");
+    hanging.abort_all();
 }

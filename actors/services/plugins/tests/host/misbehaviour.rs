@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::impostor::{Act, Impostor};
-use crate::world::{World, asking, effect, manifest, until};
+use crate::world::{HASTY, World, asking, effect, manifest, until};
 
 const ID: &str = "double@1.0.0";
 const COOLDOWN: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ fn ways(elsewhere: &str) -> Vec<(Act, &'static str, Option<&'static str>, bool)>
 async fn every_misbehaviour_has_its_code_and_counts_as_it_should() {
     let (world, impostor, elsewhere) =
         (World::empty().await, Impostor::start().await, Impostor::start().await);
-    world.serve(&manifest("double", "1.0.0"), &impostor.url).await;
+    world.serve(&manifest("double", "1.0.0").timeout_seconds(HASTY), &impostor.url).await;
     let redirected = format!("{}/execute", elsewhere.url);
     for (act, code, own, counts) in ways(&redirected) {
         impostor.script([act.clone()]);
@@ -85,7 +85,7 @@ async fn every_misbehaviour_has_its_code_and_counts_as_it_should() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_after_its_time_is_dropped_and_counted() {
     let (world, impostor) = (World::empty().await, Impostor::start().await);
-    world.serve(&manifest("double", "1.0.0"), &impostor.url).await;
+    world.serve(&manifest("double", "1.0.0").timeout_seconds(HASTY), &impostor.url).await;
     impostor.script([Act::Late]);
     let (code, _) = world.call(&asking("double")).await.unwrap_err();
     assert_eq!((code.as_str(), world.plugins.late_answers()), ("plugin_timeout", 0));
