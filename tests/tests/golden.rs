@@ -17,6 +17,7 @@ use coppice_domain::example::{Alarm, Contact, Counter, alarm, contact};
 use coppice_domain::ingress::{Delivery, delivery};
 use coppice_domain::plugin::{Breaker, PluginVersion, breaker, version};
 use coppice_domain::policy::{PublishedBundle, TaskSchema, bundle, task_schema};
+use coppice_domain::workflow::{Workflow, flow};
 use coppice_persistence::{chain, snapshot};
 use coppice_tests::node::{route, tenant};
 use coppice_tests::running::stream_key;
@@ -96,6 +97,34 @@ fn a_contacts_snapshot_keeps_its_bytes_under_its_layout_tag() {
         let encoded = snapshot::encode(&contact::State::default()).unwrap();
         assert_eq!(hex(&encoded), "0000");
     });
+}
+
+#[test]
+fn a_workflows_snapshot_keeps_its_bytes_under_its_layout_tag() {
+    assert_eq!(Workflow::SNAPSHOT_LAYOUT, 2, "a new layout needs golden bytes of its own");
+    let event = |name: &str, payload: &str| flow::Event::decode(name, payload).unwrap();
+    let step = r#"{"id":"a","plugin":"b","capability":"c"}"#;
+    let work = format!(
+        r#"{{"workflow":"w","objective":"o","input":{{"n":1}},"priority":"P2","source":{{"channel":"api"}},"plan":{{"name":"p","steps":[{step}]}},"at":300}}"#
+    );
+    let finished = r#"{"step":"a","status":"success","output":{},"input_hash":"h","output_hash":"h","plugin":"b@1","at":310}"#;
+    let begins = vec![event("workflow.submitted.v1", &work)];
+    let done = [begins.clone(), vec![event("workflow.step_finished.v1", finished)]].concat();
+    let mut found = Vec::new();
+    for events in [vec![event("workflow.planned.v1", &work)], begins, done] {
+        let state = events.iter().fold(flow::State::default(), Workflow::evolve);
+        let encoded = snapshot::encode(&state).unwrap();
+        assert_eq!(snapshot::decode::<flow::State>(&encoded).unwrap(), state);
+        found.push(hex(&encoded));
+    }
+    let golden = [
+        "0100000000000001000001000100000000046e756c6c0000000000000000000000000100000000",
+        "010100000000000102000100010100010000046e756c6c000000000000000000000000000001010572756e3a300006706c7567696efb0f017b22776f726b666c6f77223a2277222c2273746570223a2261222c22706c7567696e223a2262222c2276657273696f6e223a6e756c6c2c226361706162696c697479223a2263222c226465736372697074696f6e223a22222c22696e707574223a7b7d2c227072696f72697479223a225032222c22617070726f766564223a66616c73652c226368616e6e656c223a22617069222c2275736572223a6e756c6c2c2266616c6c6261636b223a6e756c6c2c226964656d706f74656e63795f6b6579223a2238613263363736302d386236362d386337642d626430312d393930666631623034373832222c227265717565737465645f6174223a3330302c22636f7272656c6174696f6e223a2277227d0000",
+        "000000010000000104000100010100000104027b7d00036240310000000001fb6c0200000000000000010000",
+    ];
+    // What it was submitted with, as text.
+    let submitted = "01b67b22776f726b666c6f77223a2277222c226f626a656374697665223a226f222c22696e707574223a7b226e223a317d2c227072696f72697479223a225032222c22736f75726365223a7b226368616e6e656c223a22617069227d2c22706c616e223a7b226e616d65223a2270222c227374657073223a5b7b226964223a2261222c22706c7567696e223a2262222c226361706162696c697479223a2263222c22696e707574223a7b7d7d5d7d2c226174223a3330307d";
+    assert_eq!(found, golden.map(|rest| format!("{submitted}{rest}")));
 }
 
 #[test]

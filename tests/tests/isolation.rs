@@ -252,6 +252,29 @@ async fn no_route_shows_or_touches_what_another_tenant_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_waits_is_its_tenants_alone_to_look_at_and_to_begin() {
+    let house = House::open().await;
+    let wallet = json!({
+        "task_type": "monitor_wallet", "description": "watch it", "waits": true,
+        "parameters": {"wallet_address": "0x1234567890abcdef"},
+    });
+    let taken = house.owner(Method::POST, "/v1/tasks", wallet).await;
+    let id = taken["task_id"].as_str().unwrap();
+    for (key, expected) in [(STRANGER, 404), (POWERLESS, 403)] {
+        let begin = (format!("/v1/workflows/{id}/begin"), json!({}));
+        for (path, body) in [begin, ("/plan/execute".to_owned(), json!({ "plan_id": id }))] {
+            let url = format!("{}{path}", house.sandbox.url());
+            let told = house.client.post(url).bearer_auth(key).json(&body).send().await.unwrap();
+            assert_eq!(told.status().as_u16(), expected, "{path}");
+        }
+        let seen = house.send(Some(key), Method::GET, &format!("/plan/{id}")).await;
+        assert_eq!(seen.status().as_u16(), expected);
+    }
+    let view = house.owner(Method::GET, &format!("/v1/workflows/{id}"), Value::Null).await;
+    assert_eq!(view["status"], "pending");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_with_a_scope_asks_for_it() {
     let house = House::open().await;
     let before = house.seen().await;

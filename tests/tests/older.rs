@@ -108,10 +108,14 @@ async fn waits(sandbox: &Sandbox, client: &Client, step: &Value) -> Value {
         let request = request.bearer_auth(sandbox.key()).header("x-request-timeout-ms", "1000");
         let reply = request.json(step).send().await.unwrap();
         let (status, body) = (reply.status().as_u16(), reply.json::<Value>().await.unwrap());
-        if status == 202 && body["status"] == "waiting_approval" {
-            return body;
+        match status {
+            202 if body["status"] == "waiting_approval" => return body,
+            202 => {}
+            // The node was slower than that.
+            503 | 504 => {}
+            _ => panic!("{status} {body}"),
         }
-        assert!(Instant::now() < until, "it never was to be approved: {status} {body}");
+        assert!(Instant::now() < until, "it never was to be approved: {body}");
     }
 }
 

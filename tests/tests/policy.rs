@@ -319,6 +319,35 @@ async fn a_published_bundle_decides_what_comes_after_it_also_after_the_node_was_
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
 
+/// Its word when a plan is made is not its word when the plan is carried out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_waited_is_carried_out_only_if_policy_still_allows_it() {
+    let sandbox = Sandbox::builder(binary()).start().await.unwrap();
+    let client = Client::new(sandbox.url(), sandbox.key());
+    let operator = Client::new(sandbox.url(), OPERATOR_KEY);
+    let wallet = json!({"task_type": "monitor_wallet", "wallet_address": "0x1234567890abcdef"});
+    let plan = client.post("/plan/create", &wallet, None).await.unwrap();
+    assert_eq!(plan.status.as_u16(), 201, "{}", plan.body);
+    let execute = json!({"plan_id": plan.body["plan_id"]});
+    let view = format!("/plan/{}", plan.body["plan_id"].as_str().unwrap());
+
+    let mut source = of_version("two");
+    source.data = source.data.replace("monitoring", "watching");
+    asked(&operator, BUNDLES, given(&source, "nobody monitors any more")).await;
+    let denied = (403, "policy_denied".to_owned());
+    assert_eq!(refused(&client, "/task/start", wallet).await, denied);
+    assert_eq!(refused(&client, "/plan/execute", execute.clone()).await, denied);
+    assert_eq!(ok(&client, &view).await["status"], "pending");
+
+    asked(&operator, BUNDLES, given(&Source::compiled_in(), "they do again")).await;
+    let begun = client.post("/plan/execute", &execute, None).await.unwrap();
+    assert_eq!(begun.status.as_u16(), 202, "{}", begun.body);
+    let path = format!("/v1/audit/{}", plan.body["plan_id"].as_str().unwrap());
+    let entries = ok(&client, &path).await["entries"].clone();
+    let begun = entries.as_array().unwrap().iter().find(|of| of["type"] == "workflow.begun.v1");
+    assert!(begun.is_some(), "{entries}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_stands_above_what_was_published_and_nothing_is_published_beside_it() {
     let directory = tempfile::tempdir().unwrap();

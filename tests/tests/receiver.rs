@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coppice_testkit::receiver::Received;
+use coppice_testkit::sandbox::SandboxBuilder;
 use coppice_testkit::{Random, Receiver, Sandbox, binary};
 use coppice_tests::inspection;
 use reqwest::{Method, StatusCode};
@@ -83,16 +84,12 @@ fn suspended() -> Duration {
     Duration::from_secs(seconds.map_or(3, |text| text.parse().expect("a number of seconds")))
 }
 
+fn house(receiver: &Receiver) -> SandboxBuilder {
+    Sandbox::builder(binary()).env("COPPICE_EFFECTS__BELL_URL", receiver.url())
+}
+
 async fn start(receiver: &Receiver) -> Sandbox {
-    Sandbox::builder(binary())
-        .env("COPPICE_EFFECTS__BELL_URL", receiver.url())
-        // A node that is killed time and again takes calls and deliveries with it again and again that
-        // are not to blame; here none is to wait for an operator.
-        .env("COPPICE_EFFECTS__STARTS_MAX", "1000")
-        .env("COPPICE_RUNTIME__MESSAGE_CRASHES_MAX", "1000")
-        .start()
-        .await
-        .unwrap()
+    house(receiver).start().await.unwrap()
 }
 
 /// How many timers may be left to set when so many kills are left.
@@ -115,7 +112,12 @@ fn by_key(received: &[Received]) -> BTreeMap<String, usize> {
 async fn every_ring_is_heard_under_its_key_through_kills() {
     let mut random = Random::seeded(seed());
     let receiver = Receiver::start(Duration::from_millis(40), 7).await.unwrap();
-    let mut sandbox = start(&receiver).await;
+    // A node that is killed time and again takes calls and deliveries with it again and again that are
+    // not to blame; here none is to wait for an operator.
+    let builder = house(&receiver)
+        .env("COPPICE_EFFECTS__STARTS_MAX", "1000")
+        .env("COPPICE_RUNTIME__MESSAGE_CRASHES_MAX", "1000");
+    let mut sandbox = builder.start().await.unwrap();
     let http = Http::new(&sandbox);
     let mut unset: Vec<(u32, u32)> =
         (0..ALARMS).flat_map(|alarm| (0..TIMERS).map(move |timer| (alarm, timer))).collect();

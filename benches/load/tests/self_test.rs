@@ -97,7 +97,7 @@ fn a_stall_shows_in_the_latency_from_the_plan_and_hardly_in_the_service_time() {
     stalls.join().unwrap();
     let adds = of(&finished.measured, Operation::Add, Outcome::Acknowledged);
     let corrected = adds.corrected.value_at_quantile(0.99);
-    assert!(corrected >= 1_200_000, "{corrected}");
+    assert!((1_200_000..5_000_000).contains(&corrected), "{corrected}");
     // 28 % of the run were stalled: 0.7 of the slowest 28 % waited longer than 0.4 s.
     let long = adds.corrected.count_between(400_000, u64::MAX);
     assert!(long * 10 > adds.corrected.len(), "{long} of {}", adds.corrected.len());
@@ -127,7 +127,7 @@ fn in_a_closed_loop_the_same_stall_hides_behind_those_who_wait() {
         all += latencies.corrected.len();
     }
     // It takes as much of the run as in the open loop, and two requests have met it.
-    assert!(long >= 1 && long * 50 < all, "{long} of {all}");
+    assert!(long >= 1 && long * 100 < all, "{long} of {all}");
 }
 
 #[test]
@@ -255,6 +255,7 @@ fn the_capacity_is_measured_first_and_rates_follow_from_it() {
     let expected = if four.0 > two.0 { four } else { two };
     assert!((peak.per_s - expected.0).abs() < 1e-6, "{peak:?}, {two:?}, {four:?}");
     assert_eq!(peak.sessions, expected.1);
+    assert!(peak.per_s <= 205.0, "four sessions of 20 ms each: {peak:?}");
     let last = finished.measured.phases.len() - 1;
     assert_eq!(finished.measured.phases[last].name, "all");
     let of_it = finished.measured.cells.iter().filter(|(cell, _)| cell.phase == last);

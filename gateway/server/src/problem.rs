@@ -66,6 +66,12 @@ impl Fault {
         Self { outcome: Outcome::NotApplied, ..Self::from(failure) }
     }
 
+    /// Of a read behind what was done and is durable: that the read failed doesn't undo it.
+    #[must_use]
+    pub fn behind_a_commit(self) -> Self {
+        Self { outcome: Outcome::Unknown, ..self }
+    }
+
     /// Of a read that the store could not serve; `what` is said where it is not merely away. The
     /// store's own words stay in the log.
     pub fn of_store(error: &StoreError, what: &'static str) -> Self {

@@ -55,7 +55,7 @@ impl Listing {
 }
 
 /// The event types that lists follow.
-const FOLLOWED: [&str; 2] = ["workflow.submitted.v1", "workflow.ended.v1"];
+const FOLLOWED: [&str; 3] = ["workflow.submitted.v1", "workflow.planned.v1", "workflow.ended.v1"];
 
 fn followed(event: &StoredEvent) -> Result<Option<Event>, Undigestible> {
     let body = &event.record.body;
@@ -105,7 +105,7 @@ impl Projection for Listing {
 
     fn read(&self, event: &StoredEvent) -> Touched<Said> {
         let (at, said) = match followed(event)? {
-            Some(Event::Submitted(submitted)) => {
+            Some(Event::Submitted(submitted) | Event::Planned(submitted)) => {
                 let at = submitted.at;
                 let entry = Entry {
                     id: submitted.workflow,

@@ -221,9 +221,12 @@ async fn nobody_comes_back_while_a_descendant_is_still_there() {
         let cell = handle.cell().unwrap();
         cell.send_message(how).unwrap();
         if how == Do::Brood {
-            while *passage(&gate) != Passage::Occupied {
-                pass(ms(1)).await;
-            }
+            let occupied = async {
+                while *passage(&gate) != Passage::Occupied {
+                    pass(ms(1)).await;
+                }
+            };
+            timeout(PATIENCE, occupied).await.unwrap();
             // It has heard of the start when it is idle again.
             pass(ms(50)).await;
             cell.kill();

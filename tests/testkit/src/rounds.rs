@@ -2,7 +2,8 @@
 //!
 //! A round measures a case and what it is compared with one right after the other, for what else the
 //! machine does meets both alike; but not each time. So rounds go on until some more of them keep the
-//! limit than miss it, or the other way round.
+//! limit than miss it, or the other way round. What they show is that it is kept in most rounds: where a
+//! third of them miss it for a reason of the code's own, nine in ten such comparisons still pass.
 
 /// How many rounds kept a limit, and how many missed it.
 #[derive(Debug, Clone, Copy, Default)]

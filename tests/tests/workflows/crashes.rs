@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::world::{World, obliging, plan};
+use crate::world::{Running, World, obliging, plan};
 
 /// What is the same however often the node ended on the way.
 fn timeless(mut view: Value) -> Value {
@@ -17,11 +17,19 @@ fn timeless(mut view: Value) -> Value {
     view
 }
 
+async fn told(running: &Running, waits: bool) {
+    if waits {
+        running.plan_and_begin("w", &plan()).await;
+    } else {
+        running.submit("w", &plan()).await;
+    }
+}
+
 /// Runs the story; the node ends once so many events are committed.
-async fn story(ends_at: Option<u64>) -> (Value, BTreeSet<Uuid>, u64) {
+async fn story(ends_at: Option<u64>, waits: bool) -> (Value, BTreeSet<Uuid>, u64) {
     let world = World::new(obliging);
     let mut running = world.start().await;
-    running.submit("w", &plan()).await;
+    told(&running, waits).await;
     if let Some(ends_at) = ends_at {
         loop {
             let (events, view) = running.view("w").await;
@@ -33,7 +41,7 @@ async fn story(ends_at: Option<u64>) -> (Value, BTreeSet<Uuid>, u64) {
         }
         running = world.restart(running).await;
         // A client that got no answer sends its request again.
-        running.submit("w", &plan()).await;
+        told(&running, waits).await;
     }
     let view = running.ended("w").await;
     let events = running.view("w").await.0;
@@ -42,7 +50,7 @@ async fn story(ends_at: Option<u64>) -> (Value, BTreeSet<Uuid>, u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_ends_at_any_event_leaves_the_same_end_and_the_same_keys() {
-    let (whole, keys, events) = story(None).await;
+    let (whole, keys, events) = story(None, false).await;
     assert_eq!(whole["status"], "success");
     assert_eq!(whole["steps"][4]["settlement"], "posted");
     // Five runs, one authorization, one post.
@@ -50,11 +58,15 @@ async fn a_node_that_ends_at_any_event_leaves_the_same_end_and_the_same_keys() {
     // One for the beginning and each step, two for the approval, two for the payment, one for the
     // end.
     assert_eq!(events, 11);
-    for ends_at in 1..=events {
-        let (view, seen, after) = story(Some(ends_at)).await;
-        assert_eq!(view, whole, "ended at {ends_at}");
-        assert_eq!(seen, keys, "ended at {ends_at}");
-        assert_eq!(after, events, "ended at {ends_at}");
+    for waits in [false, true] {
+        // One that waited is told to begin, and comes to the same.
+        let events = events + u64::from(waits);
+        for ends_at in 1..=events {
+            let (view, seen, after) = story(Some(ends_at), waits).await;
+            assert_eq!(view, whole, "ended at {ends_at}");
+            assert_eq!(seen, keys, "ended at {ends_at}");
+            assert_eq!(after, events, "ended at {ends_at}");
+        }
     }
 }
 

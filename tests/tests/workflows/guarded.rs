@@ -45,8 +45,10 @@ async fn a_switch_stops_a_guarded_kind_and_what_it_owes_goes_on_behind_it() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let before = world.desk.keys().len();
     let body = json!({"by": "me"});
-    let refused = running.tell("w", "cancel", &body, None).await.unwrap_err();
-    assert!(matches!(refused, Failure::Frozen(_)), "{refused:?}");
+    for name in ["cancel", "begin"] {
+        let refused = running.tell("w", name, &body, None).await.unwrap_err();
+        assert!(matches!(refused, Failure::Frozen(_)), "{name}: {refused:?}");
+    }
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert_eq!(world.desk.keys().len(), before);
     running.node.control().say(word(false)).await.unwrap();

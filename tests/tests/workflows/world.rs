@@ -144,6 +144,15 @@ impl Running {
         self.tell(workflow, "submit", &body, Some("submit")).await.unwrap()
     }
 
+    /// One that is planned first and begun then.
+    pub(crate) async fn plan_and_begin(&self, workflow: &str, plan: &Value) {
+        let body = json!({
+            "objective": "see it through", "input": {"n": 7}, "plan": plan, "waits": true,
+        });
+        self.tell(workflow, "submit", &body, Some("submit")).await.unwrap();
+        self.tell(workflow, "begin", &json!({"by": "me"}), Some("begin")).await.unwrap();
+    }
+
     /// The workflow, with the number of its events.
     pub(crate) async fn view(&self, workflow: &str) -> (u64, Value) {
         let deadline = Instant::now() + PATIENCE;

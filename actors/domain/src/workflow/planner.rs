@@ -101,6 +101,28 @@ pub enum PolicyAnswer {
     Unavailable(String),
 }
 
+impl PolicyAnswer {
+    /// Whether a person must agree, and what is recorded of it: where policy can't be asked, one must.
+    ///
+    /// # Errors
+    /// [`Forbidden`], where policy was asked and does not allow the action.
+    pub fn taken(&self, action_type: &str) -> Result<(bool, Json), Forbidden> {
+        match self {
+            Self::Said { allowed: false, .. } => {
+                Err(Forbidden { action_type: action_type.to_owned() })
+            }
+            Self::Said { requires_approval, record, .. } => {
+                Ok((*requires_approval, record.clone()))
+            }
+            Self::Unavailable(why) => {
+                let unavailable = [("reason_code", "policy_unavailable"), ("detail", why.as_str())];
+                let said: std::collections::BTreeMap<_, _> = unavailable.into();
+                Ok((true, Json::of(&said).unwrap_or_default()))
+            }
+        }
+    }
+}
+
 /// Policy forbids the action.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("policy forbids {action_type}")]
@@ -120,12 +142,29 @@ pub struct Approval {
     pub template: bool,
 }
 
+impl Approval {
+    /// Whether anybody did.
+    #[must_use]
+    pub const fn is_wanted(self) -> bool {
+        self.analysis || self.policy || self.template
+    }
+}
+
 /// What planning found, as the workflow's first event records it.
 #[derive(Debug, Serialize)]
 struct Planning<'a> {
     analysis: &'a Analysis,
     policy: &'a Json,
     approval: Approval,
+}
+
+/// What of it is looked at again before a plan that waited is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Found {
+    /// The first stage's result.
+    pub analysis: Analysis,
+    /// Who wanted the main step to wait for a person.
+    pub approval: Approval,
 }
 
 /// A plan with how it came about.
@@ -180,19 +219,7 @@ impl Template {
     /// # Errors
     /// [`Forbidden`], where policy was asked and does not allow the action.
     pub fn build(&self, analysis: &Analysis, answer: &PolicyAnswer) -> Result<Planned, Forbidden> {
-        let (by_policy, record) = match answer {
-            PolicyAnswer::Said { allowed: false, .. } => {
-                return Err(Forbidden { action_type: analysis.action_type.clone() });
-            }
-            PolicyAnswer::Said { requires_approval, record, .. } => {
-                (*requires_approval, record.clone())
-            }
-            PolicyAnswer::Unavailable(why) => {
-                let unavailable = [("reason_code", "policy_unavailable"), ("detail", why.as_str())];
-                let said: std::collections::BTreeMap<_, _> = unavailable.into();
-                (true, Json::of(&said).unwrap_or_default())
-            }
-        };
+        let (by_policy, record) = answer.taken(&analysis.action_type)?;
         let mut plan = self.plan();
         let last = plan.steps.len().saturating_sub(1);
         let named = |step: &Step| self.main.as_ref().is_some_and(|main| *main == step.id);

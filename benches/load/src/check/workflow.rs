@@ -63,7 +63,7 @@ impl Flow {
 
     fn note(&mut self, run: u64, event: &Event) -> serde_json::Result<()> {
         match event.event_type.as_str() {
-            "workflow.submitted.v1" => {
+            "workflow.submitted.v1" | "workflow.planned.v1" => {
                 self.op = op_of(run, event.correlation);
                 let submitted: Submitted = serde_json::from_str(event.data.get())?;
                 self.steps = submitted.plan.steps.into_iter().map(|step| step.id).collect();

@@ -64,7 +64,9 @@ impl PlannerHandler {
         };
         let planned = self.planner.plan_by(&wanted.plan, &task).map_err(|error| match error {
             PlanError::Unknown(_) => refused("plan_not_found", error.to_string()),
-            PlanError::Forbidden(_) => refused("policy_denied", error.to_string()),
+            PlanError::Forbidden(_) | PlanError::Unapproved(_) => {
+                refused("policy_denied", error.to_string())
+            }
         })?;
         let id = EntityId::new(&call.idempotency_key.to_string())
             .map_err(|error| invalid(error.to_string()))?;

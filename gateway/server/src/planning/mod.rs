@@ -10,8 +10,9 @@ mod templates;
 use std::fmt;
 use std::sync::Arc;
 
+use coppice_core::Json;
 use coppice_domain::workflow::planner::{
-    Analysis, Forbidden, GENERIC, Planned, PolicyAnswer, Template,
+    Analysis, Forbidden, Found, GENERIC, Planned, PolicyAnswer, Template,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -44,6 +45,9 @@ pub enum PlanError {
     /// Policy forbids the action.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// Policy wants a person to agree by now, and a plan that was made before asks nobody.
+    #[error("policy wants a person to agree to {0} by now, and the plan asks nobody: plan it anew")]
+    Unapproved(String),
 }
 
 /// Whoever says what policy has to say of an action.
@@ -96,6 +100,21 @@ impl Planner {
     /// [`PlanError`].
     pub fn plan_by(&self, name: &str, task: &Task<'_>) -> Result<Planned, PlanError> {
         self.plan_with(self.templates.get(name), task)
+    }
+
+    /// Asks policy once more about what was planned, before it is carried out; what it was asked and
+    /// said.
+    ///
+    /// # Errors
+    /// [`PlanError::Forbidden`] and [`PlanError::Unapproved`].
+    pub fn judge_again(&self, found: &Found, task: &Task<'_>) -> Result<Json, PlanError> {
+        let action_type = &found.analysis.action_type;
+        let (wants_approval, record) =
+            self.judge.judge(&found.analysis, task).taken(action_type)?;
+        if wants_approval && !found.approval.is_wanted() {
+            return Err(PlanError::Unapproved(action_type.clone()));
+        }
+        Ok(record)
     }
 
     fn plan_with(

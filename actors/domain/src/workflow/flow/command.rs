@@ -44,6 +44,9 @@ pub struct Submit {
 pub struct Begin {
     /// Who says so.
     pub by: String,
+    /// What policy was asked and said.
+    #[serde(default)]
+    pub policy: Option<Json>,
 }
 
 /// How urgent work is.

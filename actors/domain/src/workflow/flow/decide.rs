@@ -55,16 +55,15 @@ fn submitted(submit: &Submit, context: &Context<'_>) -> Decided {
         source: submit.source.clone(),
         planning: submit.planning.clone(),
         plan: submit.plan.clone().guarded(),
-        waits: submit.waits,
         at: context.now,
     };
-    let work = Work::new(&event);
-    let events = |event| vec![Event::Submitted(Box::new(event))];
-    if work.waits {
+    let (work, event) = (Work::new(&event), Box::new(event));
+    if submit.waits {
+        let work = Work { waits: true, ..work };
         let reply = Receipt::new(&work, status_of(&work));
-        return Ok(Decision { events: events(event), reply });
+        return Ok(Decision { events: vec![Event::Planned(event)], reply });
     }
-    Ok(After::beginning(&work).decision(&work, events(event), context.now))
+    Ok(After::beginning(&work).decision(&work, vec![Event::Submitted(event)], context.now))
 }
 
 fn begun(work: &Work, begin: &Begin, now: Timestamp) -> Decided {
@@ -75,7 +74,7 @@ fn begun(work: &Work, begin: &Begin, now: Timestamp) -> Decided {
     if work.ended.is_some() || work.tally.halted.is_some() {
         return Err(WorkflowError::Over);
     }
-    let event = Begun { by: begin.by.clone(), at: now };
+    let event = Begun { by: begin.by.clone(), policy: begin.policy.clone(), at: now };
     Ok(After::beginning(work).decision(work, vec![Event::Begun(event)], now))
 }
 

@@ -37,7 +37,8 @@ pub struct Budget {
     pub asset: String,
 }
 
-/// `workflow.submitted.v1`
+/// `workflow.submitted.v1`; and `workflow.planned.v1`, of one that waits to be begun. It has a name of
+/// its own so that a build that doesn't know of waiting stops at it, and begins nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submitted {
     /// The workflow's own id, for the requests that follow.
@@ -61,9 +62,6 @@ pub struct Submitted {
     pub planning: Option<Json>,
     /// The steps.
     pub plan: Plan,
-    /// Whether nothing begins before somebody says so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub waits: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -73,6 +71,9 @@ pub struct Submitted {
 pub struct Begun {
     /// Who said so.
     pub by: String,
+    /// What policy was asked and said by then; it may be another word than when it was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Json>,
     /// When.
     pub at: Timestamp,
 }
@@ -257,7 +258,8 @@ macro_rules! events {
 }
 
 events! {
-    Submitted(Box<Submitted>) = "workflow.submitted.v1", "It was planned.";
+    Submitted(Box<Submitted>) = "workflow.submitted.v1", "It was planned and begins.";
+    Planned(Box<Submitted>) = "workflow.planned.v1", "It was planned and waits.";
     Begun(Begun) = "workflow.begun.v1", "One that waited begins.";
     ApprovalAsked(ApprovalAsked) = "workflow.approval_asked.v1", "A step waits for a person.";
     StepDecided(StepDecided) = "workflow.step_decided.v1", "A person has decided.";

@@ -91,7 +91,7 @@ impl Work {
             asked: BTreeSet::new(),
             held: BTreeSet::new(),
             halt_reason: None,
-            waits: submitted.waits,
+            waits: false,
             ended: None,
             pending: Pending::default(),
         }
@@ -319,8 +319,9 @@ pub(super) fn timer(place: u32) -> TimerId {
 }
 
 pub(super) fn evolve(mut state: State, event: &Event) -> State {
-    if let Event::Submitted(submitted) = event {
+    if let Event::Submitted(submitted) | Event::Planned(submitted) = event {
         let mut work = Work::new(submitted);
+        work.waits = matches!(event, Event::Planned(_));
         if !work.waits {
             work.begin();
         }
@@ -328,7 +329,7 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
     }
     let Some(work) = state.work.as_deref_mut() else { return state };
     match event {
-        Event::Submitted(_) => {}
+        Event::Submitted(_) | Event::Planned(_) => {}
         Event::Begun(_) => {
             work.waits = false;
             work.begin();

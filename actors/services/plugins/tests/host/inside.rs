@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use coppice_plugin_sdk::{
     BoxFuture, HealthReport, InputEnvelope, Manifest, OutputEnvelope, Plugin, PluginError,
@@ -19,6 +20,7 @@ pub(crate) struct Inside {
     pub(crate) initialized: AtomicUsize,
     pub(crate) shut_down: AtomicBool,
     pub(crate) panics_at_health: AtomicBool,
+    hanging: AtomicUsize,
 }
 
 impl Inside {
@@ -33,6 +35,7 @@ impl Inside {
             initialized: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             panics_at_health: AtomicBool::new(false),
+            hanging: AtomicUsize::new(0),
         })
     }
 }
@@ -70,7 +73,10 @@ impl Plugin for Inside {
             let well = OutputEnvelope::success(&input, "Doubled.");
             match n {
                 PANIC => panic!("told to"),
-                HANG => pending().await,
+                HANG => {
+                    self.hanging.fetch_add(1, Ordering::SeqCst);
+                    pending().await
+                }
                 WRONG_TASK => OutputEnvelope { task_id: "another".to_owned(), ..well },
                 WRONG_OUTPUT => well.with_output(json!("text")),
                 TOO_MUCH => {
@@ -174,7 +180,8 @@ async fn a_version_of_an_earlier_build_leaves_when_the_next_one_starts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_hang_hold_up_no_other() {
-    let world = Arc::new(World::start(setting(&Inside::new("1.0.0"))).await);
+    let plugin = Inside::new("1.0.0");
+    let world = Arc::new(World::start(setting(&plugin)).await);
     let mut hanging = tokio::task::JoinSet::new();
     for _ in 0..2 {
         let world = Arc::clone(&world);
@@ -184,9 +191,13 @@ async fn calls_that_hang_hold_up_no_other() {
             world.call(&request).await
         });
     }
+    until("both hang", || plugin.hanging.load(Ordering::SeqCst) == 2).await;
+    let started = Instant::now();
     for _ in 0..50 {
         world.call(&asking("inside")).await.unwrap();
     }
+    // Half of what a call may take.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(hanging.try_join_next().is_none(), "they have ended first");
     hanging.abort_all();
 }

@@ -6,20 +6,28 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use coppice_api::codes;
-use coppice_api::workflow::{ApprovalRequest, BeginRequest, CancelRequest, WorkflowAccepted};
+use coppice_api::workflow::{
+    ApprovalRequest, BeginRequest, CancelRequest, WorkflowAccepted, WorkflowView,
+};
 use coppice_core::entity::parse_body;
-use coppice_core::{CommandId, EntityId};
+use coppice_core::{CommandId, EntityId, Json};
+use coppice_domain::workflow::planner::Found;
 use coppice_runtime::{Answer, Failure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{KIND, Params, Working, not_submitted};
+use super::submit::unplanned;
+use super::{KIND, Params, Working, look, not_submitted};
 use crate::admission::Admitted;
 use crate::auth::Scope;
 use crate::exchange::{Exchange, idempotency_key};
+use crate::planning::Task;
 use crate::problem::Fault;
 use crate::routes::{answer, entities, param, unreadable_path};
 use crate::{body, places};
+
+/// Where a workflow stands that was planned and not begun.
+const PENDING: &str = "pending";
 
 /// A command that was read, on its way to a workflow.
 pub(super) struct Command<'a> {
@@ -142,6 +150,7 @@ struct Decide<'a> {
 #[derive(Serialize)]
 struct Begin {
     by: String,
+    policy: Option<Json>,
 }
 
 #[derive(Serialize)]
@@ -201,13 +210,49 @@ async fn begun(
     told_to_begin(working, &command).await
 }
 
-/// Has a workflow that waits begin.
+/// Has a workflow that waits begin, if policy still allows what it was planned for.
 pub(super) async fn told_to_begin(
     working: &Working,
     command: &Command<'_>,
 ) -> Result<WorkflowAccepted, Fault> {
-    let begin = Begin { by: command.by() };
-    accepted(&command.send(working, "begin", &begin).await.map_err(refused)?)
+    let begin = Begin { by: command.by(), policy: judged(working, command).await? };
+    match command.send(working, "begin", &begin).await {
+        Ok(answer) => accepted(&answer),
+        // All that a client says is the path, and the key counts for that: it is a repeat, by when policy
+        // says something else or isn't asked.
+        Err(Failure::KeyReused) => {
+            let view = seen(working, command).await?;
+            Ok(WorkflowAccepted { id: view.id, status: view.status, repeated: true })
+        }
+        Err(failure) => Err(refused(failure)),
+    }
+}
+
+/// The workflow as it stands.
+async fn seen(working: &Working, command: &Command<'_>) -> Result<WorkflowView, Fault> {
+    let Admitted { principal, deadline } = &command.admitted;
+    let (tenant, id) = (principal.tenant.clone(), command.id.clone());
+    let view = look::view(working, command.exchange, tenant, id, *deadline).await?;
+    view.ok_or_else(missing)
+}
+
+/// What policy says by now of a plan that waits. Of one that a client brought along it was never asked,
+/// nor is it of one that has begun: there each call asks.
+async fn judged(working: &Working, command: &Command<'_>) -> Result<Option<Json>, Fault> {
+    let view = seen(working, command).await?;
+    let Some(found) = view.planning.filter(|_| view.status == PENDING) else { return Ok(None) };
+    let found: Found = serde_json::from_value(found)
+        .map_err(|error| Fault::internal("the plan does not read", error.to_string()))?;
+    let by = command.by();
+    let task = Task {
+        tenant: command.admitted.principal.tenant.as_str(),
+        by: &by,
+        task_type: &found.analysis.task_type,
+        parameters: &serde_json::Value::Null,
+        trusted: true,
+    };
+    let said = working.planner.judge_again(&found, &task).map_err(|error| unplanned(&error))?;
+    Ok(Some(said))
 }
 
 /// An answer to what goes on behind it.

@@ -45,6 +45,9 @@ const ID: Parameter = Parameter { description: "The workflow.", ..parameters::ID
 /// What the node itself finds in a plan or a task.
 const SUBMITTING: &[coppice_api::Code] = &[codes::PLAN_NOT_FOUND, codes::POLICY_DENIED];
 
+/// What policy finds in a plan that has waited.
+const BEGINNING: &[coppice_api::Code] = &[codes::POLICY_DENIED];
+
 const MISSING: &[coppice_api::Code] = &[codes::WORKFLOW_NOT_FOUND, codes::INVALID_ENTITY_ID];
 
 const PREFER: Parameter = parameters::header(
@@ -61,7 +64,8 @@ const SUBMIT: Operation = Operation {
     summary: "Begins a workflow, by a plan that is known by name or brought along.",
     notes: "A plan brought along is `{\"name\", \"steps\": [{\"id\", \"needs\", \"plugin\", \
         \"capability\", \"input\", ...}]}`. Steps that need each other are refused with \
-        `circular_dependency` and the way round.",
+        `circular_dependency` and the way round. With `waits` it is only planned, until it is told to \
+        begin; that is not waited for.",
     scope: Some(Scope::WorkflowsWrite),
     parameters: &[parameters::IDEMPOTENCY_KEY, PREFER],
     body: Some(shape::<WorkflowRequest>),
@@ -109,11 +113,12 @@ const BEGIN: Operation = Operation {
     path: "/v1/workflows/{id}/begin",
     name: "begin_workflow",
     summary: "Begins a workflow that was submitted with `waits`.",
-    notes: "One that has begun, by itself or before, goes on as it does.",
+    notes: "One that has begun, by itself or before, goes on as it does. Policy is asked once more \
+        about what was planned.",
     parameters: &[ID, parameters::IDEMPOTENCY_KEY],
     body: Some(shape::<BeginRequest>),
     answers: &[Answer::with(202, "It begins, or has begun before.", shape::<WorkflowAccepted>)],
-    faults: &[faults::ASKING, faults::CHANGING, faults::BODY, MISSING],
+    faults: &[faults::ASKING, faults::CHANGING, faults::BODY, MISSING, BEGINNING],
     ..SUBMIT
 };
 

@@ -163,7 +163,9 @@ fn brought_along(plan: &Value) -> Result<Planned, Fault> {
 pub(super) fn unplanned(error: &PlanError) -> Fault {
     match error {
         PlanError::Unknown(_) => Fault::new(codes::PLAN_NOT_FOUND, error.to_string()),
-        PlanError::Forbidden(_) => Fault::new(codes::POLICY_DENIED, error.to_string()),
+        PlanError::Forbidden(_) | PlanError::Unapproved(_) => {
+            Fault::new(codes::POLICY_DENIED, error.to_string())
+        }
     }
 }
 
@@ -215,9 +217,10 @@ pub(super) async fn take(
     if !begun.repeated {
         ending.waited(deadline).await;
     }
-    let view = look::view(working, command.exchange, tenant, command.id.clone(), deadline).await?;
+    let view = look::view(working, command.exchange, tenant, command.id.clone(), deadline).await;
     match view {
-        Some(view) if view.ended_at.is_some() => Ok(Taken::Ended(Box::new(view))),
+        Ok(Some(view)) if view.ended_at.is_some() => Ok(Taken::Ended(Box::new(view))),
+        // It is durable, also where it can't be looked at just now.
         _ => Ok(Taken::Begun(begun)),
     }
 }

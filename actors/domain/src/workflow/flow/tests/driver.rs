@@ -109,7 +109,7 @@ impl Driver {
     }
 
     pub(super) fn begin(&mut self) -> Result<(), WorkflowError> {
-        self.told(&Command::Begin(Begin { by: "me".to_owned() }))
+        self.told(&Command::Begin(Begin { by: "me".to_owned(), policy: None }))
     }
 
     /// Decides a command and takes its events in, each by way of its text.

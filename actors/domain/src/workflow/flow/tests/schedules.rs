@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::event::{EndStatus, Event, Settlement};
 use super::super::graph::StepStatus;
-use super::super::{State, Workflow};
+use super::super::{State, Workflow, WorkflowError};
 use super::driver::{Driver, paid, plan, step, when};
 use crate::workflow::plan::{OnFailure, Plan};
 
@@ -115,6 +115,7 @@ fn checked(driver: &Driver) {
                 }));
             }
             Event::Submitted(_)
+            | Event::Planned(_)
             | Event::Begun(_)
             | Event::ApprovalAsked(_)
             | Event::StepDecided(_)
@@ -132,6 +133,7 @@ fn over(event: &Event, step: &str) -> bool {
         Event::StepFinished(finished) => finished.step == step,
         Event::StepFailed(failed) => failed.step == step && failed.retry_at.is_none(),
         Event::Submitted(_)
+        | Event::Planned(_)
         | Event::Begun(_)
         | Event::ApprovalAsked(_)
         | Event::StepDecided(_)
@@ -151,10 +153,21 @@ proptest! {
     #[test]
     fn every_schedule_comes_to_an_end_that_its_history_explains(
         plan in plans(),
-        waits in any::<bool>(),
+        (waits, cancels) in (any::<bool>(), any::<bool>()),
         moves in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 400),
     ) {
         let mut driver = if waits { Driver::waiting(plan) } else { Driver::submitted(plan) };
+        if waits {
+            prop_assert!(driver.calls().is_empty() && driver.whole() == "pending");
+            prop_assert!(matches!(driver.decide(None, true), Err(WorkflowError::NoApproval(_))));
+            if cancels {
+                driver.cancel();
+                prop_assert_eq!(driver.ended(), Some(EndStatus::Cancelled));
+                prop_assert!(matches!(driver.begin(), Err(WorkflowError::Over)));
+                checked(&driver);
+                return Ok(());
+            }
+        }
         driver.begin().unwrap();
         let ended = moves.into_iter().any(|(pick, roll)| !happens(&mut driver, pick, roll));
         prop_assert!(ended, "it comes to rest");

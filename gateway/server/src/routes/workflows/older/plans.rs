@@ -11,7 +11,7 @@ use coppice_api::workflow::{StepView, WorkflowView};
 use serde_json::Value;
 
 use super::super::command::{self, arguments, missing};
-use super::super::submit::{Taken, Work, arrived, begun_with, take};
+use super::super::submit::{Work, arrived, begun_with, take};
 use super::super::{BEGIN, Params, SUBMIT, VIEW, Working, look};
 use super::{planned, word};
 use crate::exchange::Exchange;
@@ -46,8 +46,9 @@ pub(super) const EXECUTE: Operation = Operation {
     name: "older_execute_plan",
     family: FAMILY,
     summary: "Carries a plan out.",
-    notes: "A plan is carried out once, however often that is asked for.",
-    parameters: &[parameters::IDEMPOTENCY_KEY],
+    notes: "A plan is carried out once, however often that is asked for, so it needs no key. Policy is \
+        asked once more about what was planned.",
+    parameters: &[],
     body: Some(shape::<PlanExecute>),
     answers: &[Answer::with(202, "It begins, or has begun before.", shape::<TaskStarted>)],
     ..BEGIN
@@ -77,11 +78,9 @@ async fn created(
     let (tenant, id) =
         (arrived.command.admitted.principal.tenant.clone(), arrived.command.id.clone());
     let deadline = arrived.command.admitted.deadline;
-    if let Taken::Ended(view) = take(working, arrived, work).await? {
-        return Ok(shown(*view));
-    }
-    let view = look::view(working, exchange, tenant, id, deadline).await?;
-    view.map(shown).ok_or_else(missing)
+    take(working, arrived, work).await?;
+    let view = look::view(working, exchange, tenant, id, deadline).await;
+    view.map_err(Fault::behind_a_commit)?.map(shown).ok_or_else(missing)
 }
 
 /// `GET /plan/{id}`
@@ -138,8 +137,9 @@ async fn executed(
     let mut arrived = arrived(working, exchange, parts, body).await?;
     let PlanExecute { plan_id } = arguments(&arrived.body)?;
     arrived.command.id = entities::entity_id(&plan_id)?;
-    // It is the plan's id and none that was drawn for this.
+    // It is the plan's id and none that was drawn for this; and a key would be one for each plan.
     arrived.command.begins = false;
+    (arrived.command.command_id, arrived.command.keyed) = (exchange.fresh_command_id(), false);
     let begun = command::told_to_begin(working, &arrived.command).await?;
     Ok(TaskStarted { task_id: begun.id, status: word(&begun.status).to_owned() })
 }

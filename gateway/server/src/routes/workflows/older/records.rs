@@ -139,8 +139,8 @@ async fn executed(
         waits: false,
     };
     take(working, arrived, work).await?;
-    let view = look::view(working, exchange, tenant.clone(), id.clone(), deadline).await?;
-    let view = view.ok_or_else(missing)?;
+    let view = look::view(working, exchange, tenant.clone(), id.clone(), deadline).await;
+    let view = view.map_err(Fault::behind_a_commit)?.ok_or_else(missing)?;
     let is_over = view.ended_at.is_some();
     Ok((record(working, &tenant, id, view, &step.step_id).await?, is_over))
 }
