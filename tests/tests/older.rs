@@ -112,7 +112,7 @@ async fn waits(sandbox: &Sandbox, client: &Client, step: &Value) -> Value {
             202 if body["status"] == "waiting_approval" => return body,
             202 => {}
             // The node was slower than that.
-            503 | 504 => {}
+            408 | 503 | 504 => {}
             _ => panic!("{status} {body}"),
         }
         assert!(Instant::now() < until, "it never was to be approved: {body}");

@@ -151,6 +151,22 @@ async fn a_task_that_waits_is_pending_until_it_is_told_to_begin_or_cancelled() {
     let (status, late) =
         post(&client, &format!("/v1/workflows/{other}/begin"), &json!({}), None).await;
     assert_eq!((status, &late["code"]), (422, &json!("workflow_ended")));
+    // Both are in the lists, the one that has ended among all and the other among the active ones.
+    for (path, expected) in
+        [("/v1/tasks", vec![other, task]), ("/v1/tasks?active=true", vec![task])]
+    {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let list = get(&client, path).await;
+            let tasks = list["tasks"].as_array().unwrap();
+            let ids: Vec<_> = tasks.iter().map(|of| of["id"].as_str().unwrap()).collect();
+            if ids == expected && tasks.last().unwrap()["status"] == "pending" {
+                break;
+            }
+            assert!(Instant::now() < until, "{path}: {list}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
     let begin = format!("/v1/workflows/{task}/begin");
     let (status, begun) = post(&client, &begin, &json!({}), Some("k")).await;
     assert_eq!((status, &begun["repeated"]), (202, &json!(false)), "{begun}");

@@ -127,7 +127,7 @@ fn in_a_closed_loop_the_same_stall_hides_behind_those_who_wait() {
         all += latencies.corrected.len();
     }
     // It takes as much of the run as in the open loop, and two requests have met it.
-    assert!(long >= 1 && long * 100 < all, "{long} of {all}");
+    assert!((1..=10).contains(&long) && all > 100, "{long} of {all}");
 }
 
 #[test]

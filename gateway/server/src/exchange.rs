@@ -4,7 +4,7 @@
 //! it is well formed.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::request::Parts;
@@ -13,6 +13,7 @@ use axum::response::Response;
 use coppice_api::{Code, codes, headers};
 use coppice_core::{CommandId, CorrelationId, Sequence, TenantId};
 use coppice_runtime::{NoSpans, Trace};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ pub struct Exchange {
     /// What the caller's tenant has left, once that is known.
     allowance: OnceLock<Allowance>,
     /// The place in the journal that the answer shows.
-    place: OnceLock<HeaderValue>,
+    place: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 impl Exchange {
@@ -81,7 +82,7 @@ impl Exchange {
             received: Instant::now(),
             uri: parts.uri.clone(),
             allowance: OnceLock::new(),
-            place: OnceLock::new(),
+            place: Arc::default(),
         }
     }
 
@@ -149,9 +150,10 @@ impl Exchange {
         self.allowance.get_or_init(|| allowance);
     }
 
-    /// Notes the place in the journal that the answer shows.
+    /// Notes the place in the journal that the answer shows: of several the last, for what a request
+    /// looks at before it does something is not what it answers.
     pub fn at(&self, place: HeaderValue) {
-        self.place.get_or_init(|| place);
+        *self.place.lock() = Some(place);
     }
 
     /// Adds what every answer carries.
@@ -182,8 +184,9 @@ impl Exchange {
         if let Some(allowance) = self.allowance.get() {
             allowance.write(headers);
         }
-        if let Some(place) = self.place.get() {
-            headers.insert(POSITION, place.clone());
+        let place = self.place.lock().clone();
+        if let Some(place) = place {
+            headers.insert(POSITION, place);
         }
         response
     }

@@ -75,7 +75,7 @@ fn document_id(submitted_at: Timestamp, workflow: &str) -> String {
 /// What the lists follow of a workflow.
 #[derive(Debug)]
 pub enum Said {
-    /// It began, as this entry has it.
+    /// It was planned, as this entry has it.
     Submitted(Box<Entry>),
     /// It ended.
     Ended {

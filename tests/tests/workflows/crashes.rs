@@ -29,7 +29,11 @@ async fn told(running: &Running, waits: bool) {
 async fn story(ends_at: Option<u64>, waits: bool) -> (Value, BTreeSet<Uuid>, u64) {
     let world = World::new(obliging);
     let mut running = world.start().await;
-    told(&running, waits).await;
+    if waits && ends_at == Some(1) {
+        running.plan("w", &plan()).await;
+    } else {
+        told(&running, waits).await;
+    }
     if let Some(ends_at) = ends_at {
         loop {
             let (events, view) = running.view("w").await;

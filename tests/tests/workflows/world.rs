@@ -144,12 +144,17 @@ impl Running {
         self.tell(workflow, "submit", &body, Some("submit")).await.unwrap()
     }
 
-    /// One that is planned first and begun then.
-    pub(crate) async fn plan_and_begin(&self, workflow: &str, plan: &Value) {
+    /// One that is only planned.
+    pub(crate) async fn plan(&self, workflow: &str, plan: &Value) {
         let body = json!({
             "objective": "see it through", "input": {"n": 7}, "plan": plan, "waits": true,
         });
         self.tell(workflow, "submit", &body, Some("submit")).await.unwrap();
+    }
+
+    /// One that is planned first and begun then.
+    pub(crate) async fn plan_and_begin(&self, workflow: &str, plan: &Value) {
+        self.plan(workflow, plan).await;
         self.tell(workflow, "begin", &json!({"by": "me"}), Some("begin")).await.unwrap();
     }
 

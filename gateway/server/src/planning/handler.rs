@@ -64,7 +64,7 @@ impl PlannerHandler {
         };
         let planned = self.planner.plan_by(&wanted.plan, &task).map_err(|error| match error {
             PlanError::Unknown(_) => refused("plan_not_found", error.to_string()),
-            PlanError::Forbidden(_) | PlanError::Unapproved(_) => {
+            PlanError::Forbidden(_) | PlanError::Unapproved(_) | PlanError::Unheard(_) => {
                 refused("policy_denied", error.to_string())
             }
         })?;

@@ -48,6 +48,11 @@ pub enum PlanError {
     /// Policy wants a person to agree by now, and a plan that was made before asks nobody.
     #[error("policy wants a person to agree to {0} by now, and the plan asks nobody: plan it anew")]
     Unapproved(String),
+    /// Policy can't be asked just now, and a plan that was made before asks nobody either.
+    #[error(
+        "policy can't say just now whether a person has to agree to {0}, and the plan asks nobody"
+    )]
+    Unheard(String),
 }
 
 /// Whoever says what policy has to say of an action.
@@ -106,15 +111,16 @@ impl Planner {
     /// said.
     ///
     /// # Errors
-    /// [`PlanError::Forbidden`] and [`PlanError::Unapproved`].
+    /// [`PlanError::Forbidden`], [`PlanError::Unapproved`] and [`PlanError::Unheard`].
     pub fn judge_again(&self, found: &Found, task: &Task<'_>) -> Result<Json, PlanError> {
         let action_type = &found.analysis.action_type;
-        let (wants_approval, record) =
-            self.judge.judge(&found.analysis, task).taken(action_type)?;
-        if wants_approval && !found.approval.is_wanted() {
-            return Err(PlanError::Unapproved(action_type.clone()));
+        let answer = self.judge.judge(&found.analysis, task);
+        let (wants_approval, record) = answer.taken(action_type)?;
+        match answer {
+            _ if !wants_approval || found.approval.is_wanted() => Ok(record),
+            PolicyAnswer::Said { .. } => Err(PlanError::Unapproved(action_type.clone())),
+            PolicyAnswer::Unavailable(_) => Err(PlanError::Unheard(action_type.clone())),
         }
-        Ok(record)
     }
 
     fn plan_with(
@@ -126,5 +132,57 @@ impl Planner {
         let analysis = template.analyse(task.task_type);
         let answer = self.judge.judge(&analysis, task);
         Ok(template.build(&analysis, &answer)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says of everything the same.
+    #[derive(Debug)]
+    struct Always(PolicyAnswer);
+
+    impl Judge for Always {
+        fn judge(&self, _: &Analysis, _: &Task<'_>) -> PolicyAnswer {
+            self.0.clone()
+        }
+    }
+
+    fn said(allowed: bool, requires_approval: bool) -> PolicyAnswer {
+        PolicyAnswer::Said { allowed, requires_approval, record: Json::of(&"said").unwrap() }
+    }
+
+    /// What becomes of a plan that was made under one word of policy, and is begun under another.
+    fn again(task_type: &str, then: PolicyAnswer, now: PolicyAnswer) -> Result<Json, PlanError> {
+        let planner =
+            |answer| Planner::new(Templates::shipped().unwrap(), Arc::new(Always(answer)));
+        let parameters = Value::Null;
+        let task =
+            Task { tenant: "t", by: "me", task_type, parameters: &parameters, trusted: true };
+        let planned = planner(then).plan(&task).unwrap();
+        let found: Found = serde_json::from_str(planned.planning.as_str()).unwrap();
+        planner(now).judge_again(&found, &task)
+    }
+
+    #[test]
+    fn a_plan_begins_only_under_a_word_that_it_was_made_for() {
+        let away = || PolicyAnswer::Unavailable("away".to_owned());
+        let free = || said(true, false);
+        assert_eq!(again("generic", free(), free()).unwrap().as_str(), "\"said\"");
+        let refused = |task_type, then, now| again(task_type, then, now).unwrap_err();
+        for now in [said(false, false), said(false, true)] {
+            assert!(matches!(refused("generic", free(), now), PlanError::Forbidden(_)));
+        }
+        let wants = refused("generic", free(), said(true, true));
+        assert!(matches!(wants, PlanError::Unapproved(of) if of == "generic"));
+        let unheard = refused("generic", free(), away());
+        assert!(matches!(unheard, PlanError::Unheard(of) if of == "generic"));
+        // Where somebody is asked anyway, by the template or by policy's word then, that will do.
+        for now in [said(true, true), away(), free()] {
+            again("monitor_wallet", free(), now.clone()).unwrap();
+            again("generic", said(true, true), now.clone()).unwrap();
+            again("generic", away(), now).unwrap();
+        }
     }
 }

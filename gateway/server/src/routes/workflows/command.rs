@@ -221,7 +221,7 @@ pub(super) async fn told_to_begin(
         // All that a client says is the path, and the key counts for that: it is a repeat, by when policy
         // says something else or isn't asked.
         Err(Failure::KeyReused) => {
-            let view = seen(working, command).await?;
+            let view = seen(working, command).await.map_err(Fault::behind_a_commit)?;
             Ok(WorkflowAccepted { id: view.id, status: view.status, repeated: true })
         }
         Err(failure) => Err(refused(failure)),

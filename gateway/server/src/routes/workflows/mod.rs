@@ -46,7 +46,7 @@ const ID: Parameter = Parameter { description: "The workflow.", ..parameters::ID
 const SUBMITTING: &[coppice_api::Code] = &[codes::PLAN_NOT_FOUND, codes::POLICY_DENIED];
 
 /// What policy finds in a plan that has waited.
-const BEGINNING: &[coppice_api::Code] = &[codes::POLICY_DENIED];
+const BEGINNING: &[coppice_api::Code] = &[codes::POLICY_DENIED, codes::POLICY_UNAVAILABLE];
 
 const MISSING: &[coppice_api::Code] = &[codes::WORKFLOW_NOT_FOUND, codes::INVALID_ENTITY_ID];
 
@@ -126,6 +126,7 @@ const CANCEL: Operation = Operation {
     path: "/v1/workflows/{id}/cancel",
     name: "cancel_workflow",
     summary: "Starts nothing more of a workflow; what is under way is awaited.",
+    notes: "One that waits to be begun ends at once.",
     parameters: &[ID, parameters::IDEMPOTENCY_KEY],
     body: Some(shape::<CancelRequest>),
     answers: &[Answer::with(202, "It will end.", shape::<WorkflowAccepted>)],

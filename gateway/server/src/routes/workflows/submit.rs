@@ -166,6 +166,7 @@ pub(super) fn unplanned(error: &PlanError) -> Fault {
         PlanError::Forbidden(_) | PlanError::Unapproved(_) => {
             Fault::new(codes::POLICY_DENIED, error.to_string())
         }
+        PlanError::Unheard(_) => Fault::new(codes::POLICY_UNAVAILABLE, error.to_string()),
     }
 }
 
@@ -220,8 +221,9 @@ pub(super) async fn take(
     let view = look::view(working, command.exchange, tenant, command.id.clone(), deadline).await;
     match view {
         Ok(Some(view)) if view.ended_at.is_some() => Ok(Taken::Ended(Box::new(view))),
+        Err(fault) if fault.code() == codes::INTERNAL_ERROR => Err(fault.behind_a_commit()),
         // It is durable, also where it can't be looked at just now.
-        _ => Ok(Taken::Begun(begun)),
+        Ok(_) | Err(_) => Ok(Taken::Begun(begun)),
     }
 }
 
@@ -273,7 +275,8 @@ async fn begin(
         Err(failure) if is_repeat(&failure) => {
             let (tenant, id) = (command.admitted.principal.tenant.clone(), command.id.clone());
             let deadline = command.admitted.deadline;
-            let view = look::view(working, command.exchange, tenant, id, deadline).await?;
+            let view = look::view(working, command.exchange, tenant, id, deadline).await;
+            let view = view.map_err(Fault::behind_a_commit)?;
             let same =
                 view.filter(|view| view.source.request_hash.as_deref() == Some(request_hash));
             let first = |view: WorkflowView| WorkflowAccepted {

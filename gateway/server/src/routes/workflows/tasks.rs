@@ -24,7 +24,7 @@ const TASK: Operation = Operation {
     family: FAMILY,
     summary: "Plans a task and begins it.",
     notes: "The plan is that of its type, or the generic one. With `Prefer: wait=N` the answer \
-        waits for the end.",
+        waits for the end. With `waits` it is only planned, and answered at once.",
     body: Some(shape::<TaskRequest>),
     answers: &[
         Answer::with(202, "It is durable and begins.", shape::<TaskAccepted>),

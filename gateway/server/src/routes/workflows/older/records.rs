@@ -142,7 +142,8 @@ async fn executed(
     let view = look::view(working, exchange, tenant.clone(), id.clone(), deadline).await;
     let view = view.map_err(Fault::behind_a_commit)?.ok_or_else(missing)?;
     let is_over = view.ended_at.is_some();
-    Ok((record(working, &tenant, id, view, &step.step_id).await?, is_over))
+    let record = record(working, &tenant, id, view, &step.step_id).await;
+    Ok((record.map_err(Fault::behind_a_commit)?, is_over))
 }
 
 /// `GET /execution/{id}/{step_id}`
