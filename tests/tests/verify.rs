@@ -168,9 +168,18 @@ async fn a_deleted_tail_event_is_found() {
 async fn an_event_past_the_end_of_its_stream_is_found() {
     let text = "INSERT INTO events SELECT position + 100, stream, sequence + 1, event_type, \
          payload, recorded_at, causation, correlation, workflow, policy_bundle, subject, key_id, \
-         hash, hash FROM events \
+         hash, hash, entity FROM events \
          WHERE sequence = 12 AND stream = (SELECT stream FROM entities WHERE id = 'b')";
     finds(&[text], &["default/counter/b", "event 13"]).await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_stream_that_is_not_its_entitys_is_found() {
+    let text = "INSERT INTO events SELECT position + 100, stream, sequence + 1, event_type, \
+         payload, recorded_at, causation, correlation, workflow, policy_bundle, subject, key_id, \
+         hash, hash, 0 FROM events \
+         WHERE sequence = 12 AND stream = (SELECT stream FROM entities WHERE id = 'b')";
+    finds(&[text], &["default/counter/b", "in no batch"]).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,13 @@ use crate::error::StoreError;
 #[derive(Debug, Clone)]
 pub(super) enum Db {
     /// SQLite: one connection that writes, several that read.
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite {
+        read: SqlitePool,
+        write: SqlitePool,
+        /// Whether events are found by the number of their entity. A store that is only looked at may
+        /// be of a build that found them by their stream.
+        by_number: bool,
+    },
     /// PostgreSQL: one pool for both.
     Postgres(PgPool),
 }
@@ -61,9 +67,20 @@ impl Db {
         }
     }
 
+    /// The text of a condition on events `e`: that they are of the stream that is bound to a
+    /// parameter.
+    pub(super) fn of_stream(&self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite { by_number: true, .. } => numbered(parameter),
+            Self::Sqlite { by_number: false, .. } | Self::Postgres(_) => {
+                format!("e.stream = {parameter}")
+            }
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { read, write } => {
+            Self::Sqlite { read, write, .. } => {
                 read.close().await;
                 // The last connection to close checkpoints the write-ahead log.
                 write.close().await;
@@ -71,6 +88,15 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// [`Db::of_stream`] where events are found by the number of their entity; where its row is gone, by
+/// that of the stream's first event.
+pub(super) fn numbered(parameter: &str) -> String {
+    format!(
+        "e.entity = COALESCE((SELECT number FROM entities WHERE stream = {parameter}), \
+         (SELECT entity FROM events WHERE stream = {parameter} AND sequence = 1))"
+    )
 }
 
 /// A limit as a database takes it.

@@ -43,12 +43,12 @@ const ALL: &str =
 
 /// The same of one stream, by its own index: a sum keeps that of the positions out of it, which a
 /// planner that doesn't know the numbers would walk from end to end.
-const OF_STREAM: &str = "FROM events e WHERE e.stream = $3 AND e.sequence > $4 \
-     AND e.position + 0 > $1 AND e.position + 0 <= $2 ORDER BY e.sequence LIMIT $5";
+const OF_STREAM: &str = "e.sequence > $4 AND e.position + 0 > $1 AND e.position + 0 <= $2 \
+     ORDER BY e.sequence LIMIT $5";
 
 /// Runs one of the three queries with what it needs bound to it.
 macro_rules! fetch {
-    ($pool:expr, $what:expr, $read:expr, $until:expr, $limit:expr, $query:path) => {{
+    ($db:expr, $pool:expr, $what:expr, $read:expr, $until:expr, $limit:expr, $query:path) => {{
         let (read, until, limit): (&JournalRead, i64, i64) = ($read, $until, $limit);
         let stream = read.scope.as_ref().and_then(|scope| scope.stream());
         match (&read.scope, stream) {
@@ -61,7 +61,9 @@ macro_rules! fetch {
                     .await
             }
             (Some(_), Some(key)) => {
-                $query(AssertSqlSafe(format!("SELECT {} {OF_STREAM}", $what)))
+                let whose = $db.of_stream("$3");
+                let text = format!("SELECT {} FROM events e WHERE {whose} AND {OF_STREAM}", $what);
+                $query(AssertSqlSafe(text))
                     .bind(read.after.to_i64())
                     .bind(until)
                     .bind(key.stream().0.as_bytes().to_vec())
@@ -103,7 +105,7 @@ impl SqlStore {
         }
         let limit = limit_of(read.events_max);
         let found: Vec<Found> = reading!(&self.journal, "finding events", pool => {
-            fetch!(pool, SIZE, read, until.to_i64(), limit, sqlx::query_as)
+            fetch!(&self.journal, pool, SIZE, read, until.to_i64(), limit, sqlx::query_as)
         })?;
         let Some(last) = last_within(&found, read.bytes_max) else {
             return Ok(JournalPiece { events: Vec::new(), place: until, end });
@@ -121,7 +123,7 @@ impl SqlStore {
         limit: i64,
     ) -> Result<Vec<FollowedEvent>, StoreError> {
         reading!(&self.journal, "following the journal", pool => {
-            let rows = fetch!(pool, WHOLE, read, until, limit, sqlx::query);
+            let rows = fetch!(&self.journal, pool, WHOLE, read, until, limit, sqlx::query);
             rows.and_then(|rows| {
                 let whole = rows.iter().map(|row| {
                     let whose = Whose {

@@ -59,8 +59,9 @@ impl Journal for SqlStore {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let text = format!(
-            "SELECT {EVENT_COLUMNS} FROM events WHERE stream = $1 AND sequence > $2 \
-             ORDER BY sequence LIMIT $3"
+            "SELECT {EVENT_COLUMNS} FROM events e WHERE {} AND sequence > $2 \
+             ORDER BY sequence LIMIT $3",
+            self.journal.of_stream("$1")
         );
         let found: Vec<EventTuple> = reading!(&self.journal, "reading a stream", pool => {
             sqlx::query_as(AssertSqlSafe(text))

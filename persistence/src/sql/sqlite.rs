@@ -15,14 +15,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 pub(super) use self::append::SqliteAppender;
 pub(super) use self::copy::copy;
 pub(super) use self::room::Room;
 use super::SqlStore;
 use super::db::Db;
-use super::migrations;
+use super::migrations::{self, Source};
 use crate::error::StoreError;
 
 /// Limits of the embedded store.
@@ -61,15 +61,16 @@ impl Default for SqliteOptions {
 /// up to [`script::ROWS_MAX`] for each of its parts.
 const STATEMENTS_MAX: usize = 512;
 
-/// Bytes of a page. A commit of many entities touches a page or two of each, and every page that it
-/// touches is written whole: small pages write less. Fixed when a file is made.
-pub(crate) const PAGE_BYTES: u32 = 1_024;
+/// Bytes of a page. Every page that a commit touches is written whole, and one of a workflow's step is
+/// about a page of events: smaller pages are more writes, larger ones are more bytes where the
+/// entities of a commit lie apart (docs/performance.md). Fixed when a file is made.
+pub(crate) const PAGE_BYTES: u32 = 2_048;
 
 /// Page cache of each connection to the keys, KiB: the index pages of some ten thousand subjects.
 const KEYS_CACHE_KIB: u32 = 2_048;
 
-/// Pages of write-ahead log after which it is copied into the database: 64 MiB.
-const WAL_PAGES_MAX: u32 = 64 * 1_024 * 1_024 / PAGE_BYTES;
+/// Bytes of write-ahead log after which it is copied into the database: 64 MiB.
+const WAL_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
 /// A pool for checkpoints of the journal, beside its writer.
 pub(super) async fn open_checkpoints(
@@ -90,15 +91,9 @@ pub(super) async fn open_journal(
     directory: &Path,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
-    let db = open(
-        &directory.join(SqlStore::JOURNAL_FILE),
-        SqliteSynchronous::Full,
-        Deleted::Left,
-        options,
-    )
-    .await?;
-    migrations::run_sqlite_journal(&db.write_pool_sqlite()?).await?;
-    Ok(db)
+    let made = Made { deleted: Deleted::Left, by: migrations::SQLITE };
+    let file = directory.join(SqlStore::JOURNAL_FILE);
+    open(&file, SqliteSynchronous::Full, made, options).await
 }
 
 /// The read side can be made again from the journal, so it need not wait for the disk.
@@ -108,9 +103,8 @@ pub(super) async fn open_read_side(
 ) -> Result<Db, StoreError> {
     let options = SqliteOptions { bytes_max: 0, ..options.clone() };
     let file = directory.join(SqlStore::READ_SIDE_FILE);
-    let db = open(&file, SqliteSynchronous::Normal, Deleted::Left, &options).await?;
-    migrations::run_sqlite_read_side(&db.write_pool_sqlite()?).await?;
-    Ok(db)
+    let made = Made { deleted: Deleted::Left, by: migrations::SQLITE_READ_SIDE };
+    open(&file, SqliteSynchronous::Normal, made, &options).await
 }
 
 /// The keys of personal data, which must leave nothing behind where they are destroyed.
@@ -119,8 +113,8 @@ pub(super) async fn open_keys(directory: &Path, options: &SqliteOptions) -> Resu
     let options =
         SqliteOptions { bytes_max: 0, readers: 1, cache_kib: KEYS_CACHE_KIB, ..options.clone() };
     let file = directory.join(SqlStore::KEYS_FILE);
-    let db = open(&file, SqliteSynchronous::Full, Deleted::Overwritten, &options).await?;
-    migrations::run_sqlite_keys(&db.write_pool_sqlite()?).await?;
+    let made = Made { deleted: Deleted::Overwritten, by: migrations::SQLITE_KEYS };
+    let db = open(&file, SqliteSynchronous::Full, made, &options).await?;
     // The last process may have ended between an erasure and this.
     cut_log(&db).await?;
     Ok(db)
@@ -154,13 +148,20 @@ enum Deleted {
     Overwritten,
 }
 
+/// How a file is made.
+struct Made {
+    deleted: Deleted,
+    by: &'static [Source],
+}
+
 async fn open(
     file: &Path,
     synchronous: SqliteSynchronous,
-    deleted: Deleted,
+    made: Made,
     options: &SqliteOptions,
 ) -> Result<Db, StoreError> {
-    let common = SqliteConnectOptions::new()
+    let failed = |error| classify("opening the database", error);
+    let mut common = SqliteConnectOptions::new()
         .filename(file)
         .busy_timeout(options.busy_timeout)
         .journal_mode(SqliteJournalMode::Wal)
@@ -168,29 +169,36 @@ async fn open(
         .foreign_keys(true)
         .pragma("cache_size", format!("-{}", options.cache_kib))
         .page_size(PAGE_BYTES)
-        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", "134217728")
         .disable_statement_logging();
+    if made.deleted == Deleted::Overwritten {
+        common = common.pragma("secure_delete", "ON");
+    }
+    // On a connection of its own, for a migration may write everything anew: without the limit of the
+    // file, and with what it sorts in files in place of the memory. It stays until another is there, or
+    // the log would be taken down with it.
+    let first = common.clone().create_if_missing(true);
+    let mut migrating = first.connect().await.map_err(failed)?;
+    migrations::run(&mut migrating, made.by).await?;
+    let page_bytes: i64 =
+        sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut migrating).await.map_err(failed)?;
+    // An older file has pages of another size.
+    let pages = |bytes: u64| bytes.div_ceil(page_bytes.cast_unsigned().max(1)).to_string();
     let mut writer = common
         .clone()
-        .create_if_missing(true)
+        .pragma("wal_autocheckpoint", pages(WAL_BYTES_MAX))
         .statement_cache_capacity(STATEMENTS_MAX)
         // Else a statement of many rows that may fail halfway makes a file to undo itself with.
         .pragma("temp_store", "MEMORY")
         .thread_name(|_| "sqlite-writer".to_owned());
-    if deleted == Deleted::Overwritten {
-        writer = writer.pragma("secure_delete", "ON");
-    }
     if options.bytes_max > 0 {
-        let pages = options.bytes_max.div_ceil(u64::from(PAGE_BYTES));
-        writer = writer.pragma("max_page_count", pages.to_string());
+        writer = writer.pragma("max_page_count", pages(options.bytes_max));
     }
-    let write = pool(1).connect_with(writer).await;
-    let write = write.map_err(|error| classify("opening the database", error))?;
+    let write = pool(1).connect_with(writer).await.map_err(failed)?;
+    migrating.close().await.map_err(failed)?;
     let reader = common.read_only(true).thread_name(|id| format!("sqlite-reader-{id}"));
-    let read = pool(options.readers).connect_with(reader).await;
-    let read = read.map_err(|error| classify("opening the database", error))?;
-    Ok(Db::Sqlite { read, write })
+    let read = pool(options.readers).connect_with(reader).await.map_err(failed)?;
+    Ok(Db::Sqlite { read, write, by_number: true })
 }
 
 /// A file to be looked at: two connections, both of which only read.
@@ -200,9 +208,12 @@ pub(super) async fn look(file: &Path) -> Result<Db, StoreError> {
         .read_only(true)
         .busy_timeout(SqliteOptions::default().busy_timeout)
         .disable_statement_logging();
-    let read = pool(2).connect_with(options).await;
-    let read = read.map_err(|error| classify("opening the database", error))?;
-    Ok(Db::Sqlite { write: read.clone(), read })
+    let failed = |error| classify("opening the database", error);
+    let read = pool(2).connect_with(options).await.map_err(failed)?;
+    let by_number =
+        "SELECT EXISTS (SELECT 1 FROM pragma_table_info('events') WHERE name = 'entity')";
+    let by_number = sqlx::query_scalar(by_number).fetch_one(&read).await.map_err(failed)?;
+    Ok(Db::Sqlite { write: read.clone(), read, by_number })
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -156,7 +156,7 @@ async fn an_entity_with_an_event_past_its_end_stops_nobody_else() {
     is_refused_at_the_append(
         "INSERT INTO events SELECT position + 100, stream, sequence + 1, event_type, payload, \
          recorded_at, causation, correlation, workflow, policy_bundle, subject, key_id, hash, \
-         hash FROM events \
+         hash, entity FROM events \
          WHERE sequence = 25 AND stream = (SELECT stream FROM entities WHERE id = 'b')",
     )
     .await;

@@ -17,6 +17,7 @@ use super::recent::Recent;
 use super::script::{BatchHeader, Script, Scripts};
 use crate::chain::batch_hash;
 use crate::error::StoreError;
+use crate::sql::db::numbered;
 use crate::sql::rows::{self, COMMAND_COLUMNS, CommandTuple};
 use crate::store::{Refusal, StreamAppend, Unit, UnitOutcome};
 
@@ -241,13 +242,13 @@ async fn is_written(
 ) -> Result<bool, StoreError> {
     let stream = append.key.stream().0.as_bytes().to_vec();
     if let Some(last) = append.events.last() {
-        let found: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT hash FROM events WHERE stream = ? AND sequence = ?")
-                .bind(stream)
-                .bind(last.sequence.to_i64())
-                .fetch_optional(connection)
-                .await
-                .map_err(|error| classify("judging an append", error))?;
+        let text = format!("SELECT hash FROM events e WHERE {} AND sequence = ?2", numbered("?1"));
+        let found: Option<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(text))
+            .bind(stream)
+            .bind(last.sequence.to_i64())
+            .fetch_optional(connection)
+            .await
+            .map_err(|error| classify("judging an append", error))?;
         return Ok(found.as_deref() == Some(last.hash.as_bytes().as_slice()));
     }
     for command in &append.commands {

@@ -147,9 +147,11 @@ fn rows(text: &mut String, columns: usize, count: usize) {
     }
 }
 
-/// Fails unless the statement before it changed as many rows as are bound. `changes()` keeps the
-/// planner from evaluating the guard ahead of time.
-const GUARD: &str = "SELECT json(CASE WHEN changes() = ? THEN '1' ELSE 'refused' END);";
+/// Fails unless the statement before it changed as many rows as are bound, and gives no row, for each
+/// would wake whoever waits for the script. `changes()` keeps the planner from evaluating the guard
+/// ahead of time.
+const GUARD: &str =
+    "SELECT 1 WHERE json(CASE WHEN changes() = ? THEN '1' ELSE 'refused' END) IS NULL;";
 
 /// Which rows move.
 const MOVED: &str = ") AS v WHERE entities.stream = v.column1 AND entities.sequence = v.column2 \
@@ -199,19 +201,20 @@ fn write_step(text: &mut String, step: Step) {
             text.push_str(GUARD);
         }
         Step::CheckUnbegun(count) => {
-            text.push_str("SELECT json(CASE WHEN (SELECT COUNT(*) FROM (VALUES ");
+            text.push_str("SELECT 1 WHERE json(CASE WHEN (SELECT COUNT(*) FROM (VALUES ");
             rows(text, UNBEGUN_VALUES, count);
             text.push_str(
                 ") AS v WHERE (SELECT epoch FROM shards WHERE shard = v.column1) = v.column2 \
                  AND NOT EXISTS (SELECT 1 FROM entities WHERE stream = v.column3)) = ? \
-                 THEN '1' ELSE 'refused' END);",
+                 THEN '1' ELSE 'refused' END) IS NULL;",
             );
         }
         Step::AddEvents(count) => {
             text.push_str(
                 "INSERT OR ROLLBACK INTO events (position, stream, sequence, event_type, payload, \
                  recorded_at, causation, correlation, workflow, policy_bundle, subject, key_id, \
-                 previous_hash, hash) SELECT * FROM (VALUES ",
+                 previous_hash, hash, entity) \
+                 SELECT *, (SELECT number FROM entities WHERE stream = column2) FROM (VALUES ",
             );
             rows(text, EVENT_VALUES, count);
             text.push_str(") WHERE column1 IS NOT NULL;");
