@@ -5,6 +5,8 @@
 //! has it. So are numbers with a fraction or an exponent. An integer is written with all its digits,
 //! also beyond 2^53, where RFC 8785 would round it: two amounts must not have one hash.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,10 +17,22 @@ use crate::hash::{Hash, sha256};
 /// # Errors
 /// Where the value can't be written as JSON (a map with keys that aren't text).
 pub fn to_canonical_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
-    let mut text = String::new();
-    write(&serde_json::to_value(value)?, &mut text)?;
-    Ok(text)
+    canonical_text(&serde_json::to_value(value)?)
 }
+
+/// The same of a value that is a tree already.
+///
+/// # Errors
+/// As [`to_canonical_json`].
+pub fn canonical_text(value: &Value) -> Result<String, serde_json::Error> {
+    let mut text = Vec::with_capacity(TEXT_BYTES);
+    write(value, &mut text)?;
+    // What is written is JSON, which is UTF-8.
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
+}
+
+/// Room for most texts at once.
+const TEXT_BYTES: usize = 256;
 
 /// SHA-256 of the canonical JSON text of a state: what replay, rehearsal and verify compare.
 ///
@@ -28,40 +42,49 @@ pub fn state_digest<T: Serialize>(state: &T) -> Result<Hash, serde_json::Error> 
     Ok(sha256(to_canonical_json(state)?.as_bytes()))
 }
 
-fn write(value: &Value, text: &mut String) -> Result<(), serde_json::Error> {
+fn write(value: &Value, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match value {
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            text.push('{');
+            sorted.sort_by(|(a, _), (b, _)| by_utf16(a, b));
+            text.push(b'{');
             for (index, (name, member)) in sorted.into_iter().enumerate() {
                 if index > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
-                text.push_str(&serde_json::to_string(name)?);
-                text.push(':');
+                serde_json::to_writer(&mut *text, name)?;
+                text.push(b':');
                 write(member, text)?;
             }
-            text.push('}');
+            text.push(b'}');
         }
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write(item, text)?;
             }
-            text.push(']');
+            text.push(b']');
         }
         Value::Number(number) if number.is_f64() => {
-            text.push_str(&number.as_f64().map(shortest).unwrap_or_default());
+            let number = number.as_f64().map(shortest).unwrap_or_default();
+            text.extend_from_slice(number.as_bytes());
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            text.push_str(&serde_json::to_string(value)?);
+            serde_json::to_writer(&mut *text, value)?;
         }
     }
     Ok(())
+}
+
+/// By UTF-16 code units; for ASCII, which nearly every name is, by bytes.
+fn by_utf16(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        return a.cmp(b);
+    }
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 /// A float as ECMAScript writes it (ECMA-262, `Number::toString`), which RFC 8785 prescribes.

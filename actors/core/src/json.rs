@@ -4,32 +4,35 @@
 //! a string with quotes in it, and inside a snapshot it is its text. Two are equal where their text
 //! is.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash as HashInto, Hasher};
 
 use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::canonical::to_canonical_json;
+use crate::canonical::canonical_text;
 use crate::hash::{Hash, sha256};
 
 /// One JSON value, as the text that it came in.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Json(Box<str>);
+///
+/// It was read when it was made and isn't read again to be written.
+#[derive(Clone)]
+pub struct Json(Box<RawValue>);
 
 impl Json {
     /// `null`.
     #[must_use]
     pub fn null() -> Self {
-        Self("null".into())
+        Self(RawValue::NULL.to_owned())
     }
 
     /// An empty object.
     #[must_use]
     pub fn empty() -> Self {
-        Self("{}".into())
+        Self::from(Value::Object(serde_json::Map::new()))
     }
 
     /// Of a text.
@@ -37,8 +40,8 @@ impl Json {
     /// # Errors
     /// Where it isn't one JSON value.
     pub fn parse(text: impl Into<String>) -> Result<Self, serde_json::Error> {
-        let raw = RawValue::from_string(text.into())?;
-        Ok(Self(raw.get().trim().into()))
+        // White space around it is left out.
+        RawValue::from_string(text.into()).map(Self)
     }
 
     /// Of a value that can be written as JSON.
@@ -46,13 +49,13 @@ impl Json {
     /// # Errors
     /// Where it can't, such as a map with keys that aren't text.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(|text| Self(text.into()))
+        to_raw_value(value).map(Self)
     }
 
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 
     /// Read into a type.
@@ -60,7 +63,7 @@ impl Json {
     /// # Errors
     /// Where it doesn't fit.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.0)
+        serde_json::from_str(self.as_str())
     }
 
     /// As a tree; `null` for one that nests deeper than serde_json reads.
@@ -75,7 +78,33 @@ impl Json {
     /// Where it nests deeper than serde_json reads.
     pub fn digest(&self) -> Result<Hash, serde_json::Error> {
         let value: Value = self.read()?;
-        Ok(sha256(to_canonical_json(&value)?.as_bytes()))
+        Ok(sha256(canonical_text(&value)?.as_bytes()))
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Json {}
+
+impl PartialOrd for Json {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Json {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl HashInto for Json {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -87,30 +116,29 @@ impl Default for Json {
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl From<Value> for Json {
     fn from(value: Value) -> Self {
-        // A tree's keys are text, so this can't fail, and its `Display` is its JSON.
-        Self(value.to_string().into())
+        // A tree's keys are text and its numbers are finite, so this can't fail.
+        to_raw_value(&value).map_or_else(|_| Self::null(), Self)
     }
 }
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
-            raw.serialize(serializer)
+            self.0.serialize(serializer)
         } else {
-            serializer.serialize_str(&self.0)
+            serializer.serialize_str(self.as_str())
         }
     }
 }
@@ -118,8 +146,7 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let raw = Box::<RawValue>::deserialize(deserializer)?;
-            Ok(Self(raw.get().into()))
+            Box::<RawValue>::deserialize(deserializer).map(Self)
         } else {
             Self::parse(String::deserialize(deserializer)?).map_err(D::Error::custom)
         }

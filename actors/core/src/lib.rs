@@ -18,6 +18,7 @@ pub mod control;
 pub mod entity;
 pub mod envelope;
 pub mod hash;
+pub mod hex;
 pub mod ids;
 pub mod invariants;
 pub mod json;

@@ -1,5 +1,6 @@
 //! Tasks, workflows, approvals.
 
+use coppice_core::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -158,7 +159,8 @@ pub struct StepView {
     /// When it is tried again, in microseconds since 1970.
     pub retry_at: Option<i64>,
     /// What it gave.
-    pub output: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub output: Option<Json>,
     /// The same for people.
     pub result: String,
     /// Why its last try failed.
@@ -194,7 +196,8 @@ pub struct WorkflowView {
     /// Where it came from.
     pub source: SourceView,
     /// What the planner found: its analysis, and what policy was asked and said.
-    pub planning: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub planning: Option<Json>,
     /// Why it failed, was cancelled or rejected.
     pub reason: Option<String>,
     /// Steps in all.
@@ -219,7 +222,8 @@ pub struct TaskView {
     /// As the workflow's.
     pub status: String,
     /// What it gave: the output of its last step that did.
-    pub result: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub result: Option<Json>,
     /// The workflow behind it.
     pub workflow: WorkflowView,
 }

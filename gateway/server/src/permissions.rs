@@ -12,7 +12,6 @@ use coppice_plugins::{Permit, PermitUnavailable};
 use coppice_policy::{
     Action, Policy, PolicyRecord, PolicyUnavailable, Question, Subject, SubjectKind, fact,
 };
-use serde_json::Value;
 
 use crate::planning::{Judge, Task};
 
@@ -27,9 +26,9 @@ fn subject(kind: SubjectKind, id: &str) -> Subject {
     Subject { kind, id: id.to_owned(), role: ORCHESTRATOR.to_owned() }
 }
 
-fn recorded(record: &PolicyRecord) -> Value {
+fn recorded(record: &PolicyRecord) -> Json {
     // Texts, numbers and lists of them always serialize.
-    serde_json::to_value(record).unwrap_or_default()
+    Json::of(record).unwrap_or_default()
 }
 
 impl Judge for ByPolicy {
@@ -43,7 +42,7 @@ impl Judge for ByPolicy {
             Ok(record) => PolicyAnswer::Said {
                 allowed: record.allowed,
                 requires_approval: record.requires_approval,
-                record: Json::of(&record).unwrap_or_default(),
+                record: recorded(&record),
             },
             Err(unavailable) => PolicyAnswer::Unavailable(unavailable.to_string()),
         }
@@ -71,8 +70,8 @@ impl coppice_plugins::Permission for ByPolicy {
         Ok(Permit {
             allowed: record.allowed,
             requires_approval: record.requires_approval,
-            reason_code: record.reason_code.clone(),
             record: recorded(&record),
+            reason_code: record.reason_code,
         })
     }
 }
@@ -133,8 +132,8 @@ impl coppice_treasury::Permission for ByPolicy {
         Ok(coppice_treasury::Verdict {
             allowed: record.allowed,
             requires_approval: record.requires_approval,
-            reason_code: record.reason_code.clone(),
             record: recorded(&record),
+            reason_code: record.reason_code,
         })
     }
 }

@@ -31,7 +31,8 @@ impl Permission for Scripted {
             _ => (true, false, ""),
         };
         let record = if merchant == "wordy" { json!("x".repeat(40_000)) } else { record };
-        Ok(Verdict { allowed, requires_approval, reason_code: code.to_owned(), record })
+        let (reason_code, record) = (code.to_owned(), record.into());
+        Ok(Verdict { allowed, requires_approval, reason_code, record })
     }
 }
 

@@ -1,10 +1,10 @@
 //! How a call can go wrong, and what that means for the step, for the breaker and for the fallback.
 
+use coppice_core::Json;
 use coppice_plugin_sdk::codes;
 use coppice_plugin_sdk::contract::Breach;
 use coppice_runtime::{EffectError, Failure};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use thiserror::Error;
 
 /// What came of asking a plugin, where it was no answer.
@@ -86,7 +86,7 @@ pub struct FailureDetail {
     pub error_code: Option<String>,
     /// The policy's answer, or `"policy_unavailable"`; not there where it wasn't asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Value>,
+    pub policy: Option<Json>,
     /// The version that failed before this one was tried in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_of: Option<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use coppice_core::Json;
 use coppice_plugin_sdk::contract::Breach;
 use coppice_plugin_sdk::{InputEnvelope, OutputEnvelope, OutputStatus, codes};
 use coppice_runtime::{EffectCall, EffectError, EffectHandler};
@@ -135,9 +136,9 @@ impl PluginHost {
         call: &EffectCall,
         request: &CallRequest,
         offer: &Offer,
-    ) -> Result<Value, CallFailure> {
+    ) -> Result<Json, CallFailure> {
         let question = question(call, request, offer);
-        let needs = |message: &str, policy: Value| {
+        let needs = |message: &str, policy: Json| {
             let failed = CallFailure::new(failure::APPROVAL_REQUIRED, message);
             failed.with(|detail| detail.policy = Some(policy))
         };
@@ -154,9 +155,10 @@ impl PluginHost {
             Err(PermitUnavailable(why)) => {
                 warn!(plugin = offer.id, why, "the policy has no answer");
                 if request.approved {
-                    return Ok(json!({ "reason_code": POLICY_UNAVAILABLE, "question": question }));
+                    let policy = json!({ "reason_code": POLICY_UNAVAILABLE, "question": question });
+                    return Ok(policy.into());
                 }
-                let policy = Value::String(POLICY_UNAVAILABLE.to_owned());
+                let policy = Value::from(POLICY_UNAVAILABLE).into();
                 Err(needs("the policy has no answer, so a person has to say so", policy))
             }
         }
@@ -270,7 +272,7 @@ fn is_well(said: &Result<OutputEnvelope, CallFault>) -> bool {
 fn answered(
     offer: &Offer,
     output: OutputEnvelope,
-    policy: Value,
+    policy: Json,
 ) -> Result<CallResponse, CallFailure> {
     if output.status == OutputStatus::Failed {
         offer.tally.failed.fetch_add(1, Ordering::Relaxed);

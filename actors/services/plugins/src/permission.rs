@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use coppice_core::Json;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
 /// What is asked about.
@@ -56,7 +57,7 @@ pub struct Permit {
     /// Why, as a code.
     pub reason_code: String,
     /// The whole answer as it is to be recorded.
-    pub record: Value,
+    pub record: Json,
 }
 
 /// The policy has no answer.
@@ -87,7 +88,8 @@ impl Permission for Unasked {
             allowed: true,
             requires_approval: false,
             reason_code: "no_policy".to_owned(),
-            record: json!({ "bundle": null, "question": question, "reason_code": "no_policy" }),
+            record: json!({ "bundle": null, "question": question, "reason_code": "no_policy" })
+                .into(),
         })
     }
 }

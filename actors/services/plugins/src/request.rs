@@ -1,6 +1,6 @@
 //! What the effect `plugin` asks for, and what it gives.
 
-use coppice_core::{Timestamp, calendar};
+use coppice_core::{Json, Timestamp, calendar};
 use coppice_plugin_sdk::{
     ENVELOPE_VERSION, ExecutionMeta, InputContext, InputEnvelope, InputMetadata, OutputStatus,
 };
@@ -83,8 +83,9 @@ pub struct CallResponse {
     /// The version that did it: `name@version`.
     pub plugin: String,
     /// The policy's answer as it is to be recorded.
-    pub policy: Value,
-    /// What it took.
+    pub policy: Json,
+    /// What it took; left out where the plugin says nothing of it.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
     pub meta: ExecutionMeta,
     /// How sure the plugin is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +99,10 @@ pub struct CallResponse {
     /// The version that failed before this one was asked in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_of: Option<String>,
+}
+
+fn is_unsaid(meta: &ExecutionMeta) -> bool {
+    *meta == ExecutionMeta::default()
 }
 
 impl CallRequest {

@@ -116,15 +116,17 @@ impl Treasury {
             wanted: &wanted,
             approved,
         };
-        let verdict = self.0.permission.ask(&question).ok().and_then(recorded);
-        let Some((verdict, policy)) = verdict else {
+        // One whose record doesn't fit into the event is none.
+        let fits = |verdict: &Verdict| verdict.record.as_str().len() <= RECORD_BYTES_MAX;
+        let Some(verdict) = self.0.permission.ask(&question).ok().filter(fits) else {
             return self.deny(call, id, Reason::PolicyUnavailable, None).await;
         };
-        if let Some(reason) = against(&verdict, approved) {
-            return self.deny(call, id, reason, Some(policy)).await;
+        let against = against(&verdict, approved);
+        let policy = Some(verdict.record);
+        if let Some(reason) = against {
+            return self.deny(call, id, reason, policy).await;
         }
         let limits = self.0.options.limits(&wanted.asset);
-        let policy = Some(policy);
         let deciding =
             Deciding { treasury: self, call, id, wanted: &wanted, limits, policy, until };
         deciding.run().await
@@ -276,12 +278,6 @@ fn exceeded(bounds: &[Bound], at: usize) -> Reason {
         Some(Role::Cap(_)) => Reason::DailyCapExceeded,
         Some(Role::Funding(_) | Role::World | Role::Payee(_)) | None => Reason::InsufficientFunds,
     }
-}
-
-/// A verdict with its record as it goes into the event; none where the record doesn't fit.
-fn recorded(verdict: Verdict) -> Option<(Verdict, Json)> {
-    let record = Json::from(verdict.record.clone());
-    (record.as_str().len() <= RECORD_BYTES_MAX).then_some((verdict, record))
 }
 
 /// Why the policy is against it, if it is.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use coppice_core::TenantId;
+use coppice_core::{Json, TenantId};
 use coppice_domain::treasury::intent::Wanted;
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
 use crate::call::Asker;
@@ -35,7 +35,7 @@ pub struct Verdict {
     /// [`Reason`](coppice_domain::treasury::Reason) are told on and others are `policy_denied`.
     pub reason_code: String,
     /// Question and answer, whole, as they go into the decision's event.
-    pub record: Value,
+    pub record: Json,
 }
 
 /// Nobody can say what the policy says.
@@ -62,7 +62,7 @@ impl Permission for NoPolicy {
             allowed: true,
             requires_approval: false,
             reason_code: String::new(),
-            record: json!({ "policy": "none" }),
+            record: json!({ "policy": "none" }).into(),
         })
     }
 }

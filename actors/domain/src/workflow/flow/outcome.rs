@@ -143,11 +143,11 @@ impl CallEnd<'_> {
             status,
             input_hash: digest(&self.work.input(place)),
             output_hash: digest(&ran.output),
-            output: ran.output.clone(),
-            result: ran.result.clone(),
-            plugin: ran.plugin.clone(),
-            policy: ran.policy.clone(),
-            meta: ran.meta.clone(),
+            output: ran.output,
+            result: ran.result,
+            plugin: ran.plugin,
+            policy: ran.policy,
+            meta: ran.meta,
             at: self.now,
         };
         after.decision(self.work, vec![Event::StepFinished(Box::new(event))], self.now)

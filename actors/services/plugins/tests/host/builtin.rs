@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coppice_core::Json;
 use coppice_plugin_sdk::Plugin;
 use coppice_plugins::builtin::Builtin;
 use coppice_plugins::builtin::wallet::{SAMPLE_WALLET, SimulatedWallets};
@@ -141,7 +142,7 @@ impl Permission for Three {
             allowed: question.resource != "burn_money",
             requires_approval: question.resource == "transfer_funds",
             reason_code,
-            record: json!({ "context": question.context }),
+            record: json!({ "context": question.context }).into(),
         })
     }
 }
@@ -161,7 +162,7 @@ impl Permission for UpToOne {
             {
                 let allowed = minor <= 1_000_000_000;
                 let reason_code = "over_ceiling".to_owned();
-                Ok(Permit { allowed, requires_approval: true, reason_code, record: json!({}) })
+                Ok(Permit { allowed, requires_approval: true, reason_code, record: Json::empty() })
             }
             _ => Err(PermitUnavailable("it is of no known asset".to_owned())),
         }

@@ -148,7 +148,7 @@ async fn a_good_call_carries_all_that_it_should_and_writes_nothing() {
     let response = world.call_as(&asking("double"), key).await.unwrap();
     assert_eq!(response.status, OutputStatus::Success);
     assert_eq!((response.plugin.as_str(), response.result.as_str()), (ID, "Doubled."));
-    assert_eq!(response.policy["reason_code"], "no_policy");
+    assert_eq!(response.policy.value()["reason_code"], "no_policy");
     let asked = impostor.asked().pop().unwrap();
     assert_eq!(asked.key, key.to_string());
     let (trace, span) = (key.simple().to_string(), &asked.trace);

@@ -20,7 +20,7 @@ impl Permission for Scripted {
         self.asked.lock().push(question.clone());
         let (allowed, requires_approval) =
             self.answer.map_err(|why| PermitUnavailable(why.to_owned()))?;
-        let record = json!({ "allowed": allowed, "bundle": "b" });
+        let record = json!({ "allowed": allowed, "bundle": "b" }).into();
         Ok(Permit { allowed, requires_approval, reason_code: "by_the_book".to_owned(), record })
     }
 }
@@ -38,7 +38,7 @@ async fn world(answer: Result<(bool, bool), &'static str>) -> (World, Impostor, 
 async fn what_is_allowed_is_called_and_the_answer_goes_along() {
     let (world, impostor, policy) = world(Ok((true, false))).await;
     let response = world.call(&asking("double")).await.unwrap();
-    assert_eq!(response.policy, json!({ "allowed": true, "bundle": "b" }));
+    assert_eq!(response.policy.value(), json!({ "allowed": true, "bundle": "b" }));
     assert_eq!(impostor.count(), 1);
     let question = policy.asked.lock().pop().unwrap();
     assert_eq!((question.action, question.resource.as_str()), (Action::CallPlugin, "double"));
@@ -58,7 +58,7 @@ async fn what_is_denied_is_not_called_whoever_has_approved_it() {
         request["approved"] = json!(approved);
         let (code, detail) = world.call(&request).await.unwrap_err();
         assert_eq!(code, "policy_denied");
-        assert_eq!(detail.policy.unwrap()["allowed"], false);
+        assert_eq!(detail.policy.unwrap().value()["allowed"], false);
     }
     assert_eq!(impostor.count(), 0);
 }
@@ -79,10 +79,10 @@ async fn a_policy_without_an_answer_means_that_a_person_has_to_say_so() {
     let (world, impostor, _) = world(Err("no bundle")).await;
     let (code, detail) = world.call(&asking("double")).await.unwrap_err();
     assert_eq!(code, "approval_required");
-    assert_eq!(detail.policy, Some(json!("policy_unavailable")));
+    assert_eq!(detail.policy.unwrap().value(), "policy_unavailable");
     assert_eq!(impostor.count(), 0);
     let mut request = asking("double");
     request["approved"] = json!(true);
     let response = world.call(&request).await.unwrap();
-    assert_eq!(response.policy["reason_code"], "policy_unavailable");
+    assert_eq!(response.policy.value()["reason_code"], "policy_unavailable");
 }

@@ -241,7 +241,8 @@ async fn seen(working: &Working, command: &Command<'_>) -> Result<WorkflowView, 
 async fn judged(working: &Working, command: &Command<'_>) -> Result<Option<Json>, Fault> {
     let view = seen(working, command).await?;
     let Some(found) = view.planning.filter(|_| view.status == PENDING) else { return Ok(None) };
-    let found: Found = serde_json::from_value(found)
+    let found: Found = found
+        .read()
         .map_err(|error| Fault::internal("the plan does not read", error.to_string()))?;
     let by = command.by();
     let task = Task {

@@ -22,6 +22,7 @@ use coppice_api::older::{
     ObjectiveGiven, ObjectiveTaken, TaskStart, TaskStarted, TaskStatus, TaskStep,
 };
 use coppice_api::workflow::{ApprovalRequest, Budget, StepView, WorkflowList, WorkflowView};
+use coppice_core::Json;
 use coppice_domain::workflow::planner::GENERIC;
 use serde_json::{Value, json};
 
@@ -201,7 +202,7 @@ fn shown(view: WorkflowView) -> TaskStatus {
         step_id: step.id,
         step_type: step.capability,
         status: word(&step.status).to_owned(),
-        result: step.output,
+        result: step.output.as_ref().map(Json::value),
         error: step.error.map(|error| error.code),
     };
     let latest = view.steps.iter().filter_map(|step| step.finished_at).max();

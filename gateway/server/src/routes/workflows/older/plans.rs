@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use coppice_api::older::{PlanExecute, PlanStep, PlanView, TaskStart, TaskStarted};
 use coppice_api::workflow::{StepView, WorkflowView};
+use coppice_core::Json;
 use serde_json::Value;
 
 use super::super::command::{self, arguments, missing};
@@ -96,7 +97,8 @@ pub(super) async fn view(
 }
 
 fn shown(view: WorkflowView) -> PlanView {
-    let found = |name: &str| view.planning.as_ref().and_then(|found| found.get(name)).cloned();
+    let planning = view.planning.as_ref().map(Json::value);
+    let found = |name: &str| planning.as_ref().and_then(|found| found.get(name)).cloned();
     let (analysis, policy): (Option<Value>, Option<Value>) = (found("analysis"), found("policy"));
     let step = |step: StepView| PlanStep {
         step_id: step.id,

@@ -205,7 +205,7 @@ async fn record(
         step_id: found.id,
         step_type: found.capability,
         status: word(&found.status).to_owned(),
-        result: found.output,
+        result: found.output.as_ref().map(Json::value),
         input_hash,
         output_hash,
         timestamp: found.finished_at,
