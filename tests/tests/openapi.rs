@@ -11,7 +11,7 @@ use serde_json::json;
 /// Requests that a run must come to.
 const REQUESTS: u64 = 10_000;
 /// Cases per route; with these the runs come to some more than that.
-const CASES: &str = "60";
+const CASES: &str = "45";
 /// A found fault is found again. Two runs at once, for each is one thread of Python.
 const SEEDS: [&str; 2] = ["20261121", "4711"];
 const WEBHOOK_SECRET: &str = "a secret of the tests and of nobody else";

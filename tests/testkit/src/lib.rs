@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 pub mod binary;
+pub mod bytes;
 pub mod checker;
 pub mod client;
 pub mod clock;

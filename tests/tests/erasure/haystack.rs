@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use coppice_testkit::bytes::contains;
 use sqlx::{Connection, PgConnection, Row};
 
 /// Every file below a directory with its bytes, or every table with its rows as text.
@@ -67,12 +68,6 @@ fn gather(at: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
             files.push((entry.path(), bytes));
         }
     }
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let first = needle[0];
-    let ends = bytes.len().saturating_sub(needle.len() - 1);
-    (0..ends).any(|at| bytes[at] == first && bytes[at..].starts_with(needle))
 }
 
 #[test]

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::connection::Connection;
+use crate::bytes::contains;
 
 /// What happens to the connection whose client sends a frame with the pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +73,6 @@ impl Control {
     fn count_cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
-}
-
-fn contains(frame: &[u8], pattern: &[u8]) -> bool {
-    !pattern.is_empty() && frame.windows(pattern.len()).any(|window| window == pattern)
 }
 
 /// A running proxy. Dropping it ends every connection.
