@@ -6,6 +6,8 @@
 
 #[path = "effects/calls.rs"]
 mod calls;
+#[path = "effects/computed.rs"]
+mod computed;
 #[path = "effects/crashes.rs"]
 mod crashes;
 #[path = "effects/freeze.rs"]
@@ -16,6 +18,8 @@ mod freezer;
 mod lapses;
 #[path = "effects/letters.rs"]
 mod letters;
+#[path = "effects/relay.rs"]
+mod relay;
 #[path = "effects/timers.rs"]
 mod timers;
 #[path = "effects/traces.rs"]

@@ -58,9 +58,13 @@ fn seeds_keep_every_promise() {
     let seeds = fixed.chain((0..fresh_count).map(move |offset| fresh.wrapping_add(offset)));
     let started = Instant::now();
     let (totals, failed) = run_all(seeds, Planted::Nothing);
-    let seeds::Totals { runs, steps, events, calls } = totals;
+    let seeds::Totals { runs, steps, events, calls, computed } = totals;
     let elapsed = started.elapsed();
-    println!("{runs} runs, {steps} steps, {events} events, {calls} calls in {elapsed:?}");
+    println!(
+        "{runs} runs, {steps} steps, {events} events, {calls} calls, {computed} effects computed in \
+         {elapsed:?}"
+    );
+    assert!(computed > 0 || runs < 100, "nothing was computed in {runs} runs");
     if let Some((seed, report)) = failed {
         let problem = report.verdict.unwrap_err();
         let again = "cargo test -p coppice-tests --test simulation seeds_keep";

@@ -106,7 +106,8 @@ fn attempt(
                 blocked.insert(stream);
                 return Some(false);
             }
-            count += 1;
+            // One is as many as its events: what was computed behind it is in it.
+            count += ticket.writing.as_ref().map_or(1, |writing| writing.events.len().max(1));
             bytes += size;
             if let Some((id, size)) = group {
                 parts.entry(id).or_insert((0, size)).0 += 1;

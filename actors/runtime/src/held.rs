@@ -165,7 +165,7 @@ impl<K: Entity> Held for HeldCommand<K> {
         let delivery = match order.origin {
             // Its command followed from a state that never was.
             Origin::System(message) => Delivery::System(Box::new(SystemDelivery {
-                wanted: Wanted::Digest(message),
+                wanted: Wanted::Digest { message, alone: order.alone },
                 received: order.received,
                 deadline: order.deadline,
                 reply: order.reply,

@@ -15,6 +15,7 @@
 //! refusal, an acceptance without events) asks the table first, and so do commands that recovery
 //! or a refused ticket has shown to be repeats.
 
+mod compute;
 mod crash;
 mod keys;
 mod outstanding;
@@ -24,6 +25,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use coppice_core::{CommandId, Context, Decision, Entity, Epoch, Hash, Rejection, Timestamp};
 use coppice_persistence::CommandRecord;
@@ -39,6 +41,7 @@ use crate::recovery;
 use crate::slot::{Delivery, Intent, Order, Slot};
 use crate::ticket::{Incarnation, Ticket, Writing};
 use crate::window::Answered;
+use compute::Course;
 use keys::Applied;
 
 /// The worker behind an entity's bell.
@@ -51,6 +54,8 @@ pub(crate) struct Host<K: Entity> {
     started: bool,
     drained: Vec<Delivery<K>>,
     tickets: Vec<Ticket>,
+    /// How long this turn has computed effects.
+    computed: Duration,
 }
 
 impl<K: Entity> Drop for Host<K> {
@@ -88,7 +93,15 @@ impl<K: Entity> Worker for Host<K> {
 
 impl<K: Entity> Host<K> {
     pub(crate) fn new(slot: Arc<Slot<K>>, number: u64) -> Self {
-        Self { slot, number, life: None, started: false, drained: Vec::new(), tickets: Vec::new() }
+        Self {
+            slot,
+            number,
+            life: None,
+            started: false,
+            drained: Vec::new(),
+            tickets: Vec::new(),
+            computed: Duration::ZERO,
+        }
     }
 
     async fn look(&mut self) -> Turn {
@@ -219,6 +232,7 @@ impl<K: Entity> Host<K> {
     }
 
     async fn decide_drained(&mut self) {
+        self.computed = Duration::ZERO;
         let mut drained = std::mem::take(&mut self.drained).into_iter();
         while let Some(delivery) = drained.next() {
             let is_late = tokio::time::Instant::now() > delivery.deadline();
@@ -370,6 +384,12 @@ impl<K: Entity> Host<K> {
         let sequence = life.head.sequence;
         let answer = Answer { sequence, reply: reply.clone(), repeated: false };
         let events = std::mem::take(&mut life.chained);
+        let mut course = Course { events, after, snapshot };
+        if let Err(problem) = self.compute(&order, &mut course, &vault) {
+            return self.crash(order, &problem);
+        }
+        let Course { events, after, snapshot } = course;
+        let Some(life) = self.life.as_mut() else { return order.fail(Failure::Conflict) };
         if let Some(body_hash) = order.keyed {
             let answered = Answered { body_hash, sequence, reply: reply.clone() };
             life.window.insert(order.id, answered);

@@ -14,7 +14,8 @@ pub struct RuntimeOptions {
     /// Decisions of one entity that may await their commit. Default 1,024: enough to fill a batch
     /// from one hot entity while another batch commits.
     pub tickets_open_max: usize,
-    /// Tickets in one commit. Default 1,024: past it the append's time grows in proportion.
+    /// Tickets in one commit; one of several events counts as so many. Default 1,024: past it the
+    /// append's time grows in proportion.
     pub batch_tickets_max: usize,
     /// Payload and reply bytes in one commit. Default 8 MiB, so that large events do not stretch a
     /// commit to seconds.
@@ -73,6 +74,13 @@ pub struct RuntimeOptions {
     /// before it is taken out of delivery. Default 10: a node that is killed at random takes many
     /// effects with it that are not to blame.
     pub effect_starts_max: u32,
+    /// Effects that are computed behind one command, before the rest is called as effects are.
+    /// Default 64: each is an event or two, and the commit with them is to stay a small one. 0
+    /// computes none.
+    pub computed_max: usize,
+    /// How long a turn of an entity may compute before the rest is called. Default 5 ms, about a
+    /// commit: it holds a worker thread.
+    pub computing: Duration,
     /// How long the node waits for an entity to take a message of its own before it tries again.
     /// Default 5 s.
     pub delivery_patience: Duration,
@@ -118,6 +126,8 @@ impl Default for RuntimeOptions {
             pool_queue_max: 10_000,
             pool_open_max: 1_024,
             effect_starts_max: 10,
+            computed_max: 64,
+            computing: Duration::from_millis(5),
             delivery_patience: Duration::from_secs(5),
             jitter_seed: 0,
             read_page: 1_000,

@@ -217,6 +217,8 @@ impl<K: Entity> Region<K> {
     ) -> Result<(Instant, oneshot::Receiver<Result<Answer, Failure>>), Failure> {
         let (tenant, id) = (request.tenant, request.id);
         let (reply, answer) = oneshot::channel();
+        // Its sender delivers it again, and is to find out what is to blame.
+        let alone = request.sender.is_some();
         let order = Order {
             intent,
             id: request.command_id,
@@ -233,6 +235,7 @@ impl<K: Entity> Region<K> {
             received: Instant::now(),
             deadline: request.deadline,
             link,
+            alone,
             falls: 0,
             reply,
         };
@@ -379,9 +382,10 @@ impl<K: Entity> KindPort for Region<K> {
         &'a self,
         key: &'a StreamKey,
         message: SystemMessage,
+        alone: bool,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(self.want(key, Wanted::Digest(message), deadline))
+        Box::pin(self.want(key, Wanted::Digest { message, alone }, deadline))
     }
 
     fn settle<'a>(

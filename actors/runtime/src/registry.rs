@@ -44,11 +44,13 @@ pub trait KindPort: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Err(Failure::Unlinked)))
     }
 
-    /// Delivers a message of the system's own and waits for its answer.
+    /// Delivers a message of the system's own and waits for its answer. `alone` is one that may have
+    /// met the entity before: nothing is computed behind it, so that it is recorded by itself.
     fn deliver<'a>(
         &'a self,
         _key: &'a StreamKey,
         _message: SystemMessage,
+        _alone: bool,
         _deadline: Instant,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(std::future::ready(Err(Failure::Undigested)))
@@ -336,7 +338,7 @@ impl Registry {
         Ok(self.port(kind)?.actors(tenant, limit))
     }
 
-    /// Delivers a message of the system's own to an entity.
+    /// Delivers a message of the system's own to an entity; see [`KindPort::deliver`].
     ///
     /// # Errors
     /// [`Failure`].
@@ -344,9 +346,10 @@ impl Registry {
         &self,
         key: &StreamKey,
         message: SystemMessage,
+        alone: bool,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        self.port(key.kind().as_str())?.deliver(key, message, deadline).await
+        self.port(key.kind().as_str())?.deliver(key, message, alone, deadline).await
     }
 
     /// Delivers a message of the system's own that is out of delivery.

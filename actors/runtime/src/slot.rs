@@ -56,6 +56,9 @@ pub(crate) struct Order<K: Entity> {
     pub(crate) received: Instant,
     pub(crate) deadline: Instant,
     pub(crate) link: Option<Arc<LinkGroup>>,
+    /// Whether nothing is computed behind it: it may have been there before, or can't be made again,
+    /// so it is recorded before anything else may end the process.
+    pub(crate) alone: bool,
     /// How often its ticket fell.
     pub(crate) falls: u8,
     pub(crate) reply: oneshot::Sender<Result<Answer, Failure>>,
@@ -72,8 +75,8 @@ pub(crate) enum Origin {
 /// What the system itself wants of an entity.
 #[derive(Debug, Clone)]
 pub(crate) enum Wanted {
-    /// To digest a message.
-    Digest(SystemMessage),
+    /// To digest a message; by itself where it is delivered again, see [`Order::alone`].
+    Digest { message: SystemMessage, alone: bool },
     /// The same, though it is out of delivery: an operator says so.
     Settle(SystemMessage),
     /// To be in memory and look after what it owes.

@@ -84,6 +84,8 @@ pub struct PoolView {
     pub retries_total: u64,
     /// Effects whose outcome is recorded.
     pub settled_total: u64,
+    /// Effects that were computed in the turn that added them, and so not called.
+    pub computed_total: u64,
 }
 
 /// Group commit.

@@ -45,6 +45,25 @@ pub trait Plugin: fmt::Debug + Send + Sync + 'static {
     /// Does what it is asked. Dropped at any await where the time is up.
     fn execute(&self, input: InputEnvelope) -> BoxFuture<'_, OutputEnvelope>;
 
+    /// Whether [`Plugin::compute`] is asked for a capability before [`Plugin::execute`] is.
+    fn computes(&self, capability: &str) -> bool {
+        let _asked = capability;
+        false
+    }
+
+    /// What [`Plugin::execute`] would say, where it can be computed: from the input and from memory
+    /// alone, at once, with nothing outside touched, waited for or told. `None` leaves it to
+    /// `execute`, and so does whatever isn't a success.
+    ///
+    /// What is computed is recorded together with what asked for it: a workflow goes through such
+    /// steps without a commit between them. So it may be computed again, where that commit fails, and
+    /// then the first answer was never seen by anybody. It holds the thread of the workflow: more than
+    /// some 100 us belong in `execute`.
+    fn compute(&self, input: &InputEnvelope) -> Option<OutputEnvelope> {
+        let _asked = input;
+        None
+    }
+
     /// Puts away what it holds: the node stops. Nothing is asked of it afterwards.
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))

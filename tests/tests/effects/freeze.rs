@@ -31,7 +31,7 @@ impl Running {
         self.node.control().say(word).await.unwrap()
     }
 
-    async fn freeze(&self) {
+    pub(crate) async fn freeze(&self) {
         assert!(self.say(Target::Everything, true).await.changed);
     }
 

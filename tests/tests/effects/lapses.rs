@@ -66,7 +66,7 @@ async fn entities_that_are_another_nodes_leave_the_memory() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let residents: Vec<usize> =
         running.node.registry().census().iter().map(|census| census.residents).collect();
-    assert_eq!(residents, [0, 0, 0]);
+    assert_eq!(residents, [0, 0, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]

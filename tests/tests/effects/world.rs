@@ -21,12 +21,15 @@ use coppice_tests::vault::TestVault;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::relay::{HOPS, Relay, Runner};
+
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) clock: VirtualClock,
     pub(crate) bell: Bell,
+    pub(crate) runner: Runner,
     pub(crate) spans: Recorder,
     pub(crate) options: RuntimeOptions,
     pub(crate) concurrency: usize,
@@ -48,6 +51,7 @@ impl World {
             store,
             clock,
             bell: Bell::default(),
+            runner: Runner::new(|_| None),
             spans: Recorder::default(),
             options,
             concurrency: 4,
@@ -73,7 +77,9 @@ impl World {
             .kind::<Counter>()
             .kind::<Alarm>()
             .kind::<Profile>()
+            .kind::<Relay>()
             .effects(pool)
+            .effects(EffectPool::new(HOPS, Arc::new(self.runner.clone())))
             .spans(Arc::new(self.spans.clone()))
             .vault(Arc::new(TestVault::default()));
         let builder = if self.obeys { builder.kind::<Control>().obeys_control() } else { builder };

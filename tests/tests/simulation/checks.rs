@@ -164,7 +164,7 @@ impl Checks<'_> {
             let ends = self.outside.ends(*key);
             let any = |end| ends.contains(&Some(end));
             let fits = match owed.settled {
-                Some(Answer::Heard) => any(End::Heard),
+                Some(Answer::Heard) => any(End::Heard) || self.outside.is_computed(*key),
                 Some(Answer::Unheard) => {
                     any(End::Refused) || any(End::NotSent) || self.outside.is_discarded(*key)
                 }

@@ -51,6 +51,8 @@ struct State {
     random: Random,
     is_calm: bool,
     calls: BTreeMap<Uuid, Vec<Call>>,
+    /// What was answered without a call. It may have come to nothing with its commit.
+    computed: BTreeSet<Uuid>,
     count: u64,
     /// How often each may be called though it may have been before: an operator said so.
     replays: BTreeMap<Uuid, usize>,
@@ -64,6 +66,7 @@ impl Outside {
             random,
             is_calm: false,
             calls: BTreeMap::new(),
+            computed: BTreeSet::new(),
             count: 0,
             replays: BTreeMap::new(),
             discarded: BTreeSet::new(),
@@ -90,6 +93,16 @@ impl Outside {
     /// Whether an operator gave an effect up.
     pub(crate) fn is_discarded(&self, key: Uuid) -> bool {
         self.0.lock().discarded.contains(&key)
+    }
+
+    /// Whether an effect was answered without a call.
+    pub(crate) fn is_computed(&self, key: Uuid) -> bool {
+        self.0.lock().computed.contains(&key)
+    }
+
+    /// How many effects were.
+    pub(crate) fn computed(&self) -> usize {
+        self.0.lock().computed.len()
     }
 
     /// How many calls there were.
@@ -235,6 +248,25 @@ fn draw(random: &mut Random) -> (Duration, Manner) {
 }
 
 impl EffectHandler for Bell {
+    fn computes(&self) -> bool {
+        true
+    }
+
+    /// Of every fifth key. What has a commit behind it may have been begun, and is never computed.
+    fn compute(&self, call: &EffectCall) -> Option<String> {
+        let key = call.idempotency_key;
+        if !key.as_u128().is_multiple_of(5) {
+            return None;
+        }
+        let is_known = self.sim.books().effects.contains_key(&key);
+        if is_known && self.lease.owned(&call.entity).is_some() {
+            self.sim.blame(format!("{key} is computed after its commit"));
+        }
+        self.sim.note(format_args!("node {} computes {key}", self.node));
+        self.outside.0.lock().computed.insert(key);
+        Some("{}".to_owned())
+    }
+
     fn call(&self, call: EffectCall) -> BoxFuture<'_, Result<String, EffectError>> {
         match self.rings_twice {
             false => Box::pin(self.ring(call)),

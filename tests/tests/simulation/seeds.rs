@@ -20,6 +20,7 @@ pub(crate) struct Totals {
     pub(crate) steps: u64,
     pub(crate) events: usize,
     pub(crate) calls: u64,
+    pub(crate) computed: usize,
 }
 
 /// A number from the environment.
@@ -76,6 +77,7 @@ pub(crate) fn run_all(
                 totals.steps += report.steps;
                 totals.events += report.events;
                 totals.calls += report.calls;
+                totals.computed += report.computed;
                 if report.verdict.is_err() {
                     return (totals, Some((seed, report)));
                 }

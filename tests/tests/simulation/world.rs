@@ -34,6 +34,7 @@ pub(crate) struct Report {
     pub(crate) steps: u64,
     pub(crate) events: usize,
     pub(crate) calls: u64,
+    pub(crate) computed: usize,
     pub(crate) lines: Vec<String>,
 }
 
@@ -66,7 +67,8 @@ fn report(sim: &Arc<Sim>, outside: &Outside) -> Report {
     let mut trace = sim.trace();
     let lines = trace.take_lines();
     let (hash, steps) = (trace.hash(), trace.steps());
-    Report { verdict, trace: hash, steps, events, calls: outside.count(), lines }
+    let (calls, computed) = (outside.count(), outside.computed());
+    Report { verdict, trace: hash, steps, events, calls, computed, lines }
 }
 
 /// Every node holds the run, so one that is still in memory shows here.

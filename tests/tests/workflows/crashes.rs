@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use coppice_testkit::Point;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::world::{Running, World, obliging, plan};
@@ -26,8 +27,7 @@ async fn told(running: &Running, waits: bool) {
 }
 
 /// Runs the story; the node ends once so many events are committed.
-async fn story(ends_at: Option<u64>, waits: bool) -> (Value, BTreeSet<Uuid>, u64) {
-    let world = World::new(obliging);
+async fn story(world: World, ends_at: Option<u64>, waits: bool) -> (Value, BTreeSet<Uuid>, u64) {
     let mut running = world.start().await;
     if waits && ends_at == Some(1) {
         running.plan("w", &plan()).await;
@@ -54,7 +54,7 @@ async fn story(ends_at: Option<u64>, waits: bool) -> (Value, BTreeSet<Uuid>, u64
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_ends_at_any_event_leaves_the_same_end_and_the_same_keys() {
-    let (whole, keys, events) = story(None, false).await;
+    let (whole, keys, events) = story(World::new(obliging), None, false).await;
     assert_eq!(whole["status"], "success");
     assert_eq!(whole["steps"][4]["settlement"], "posted");
     // Five runs, one authorization, one post.
@@ -66,12 +66,70 @@ async fn a_node_that_ends_at_any_event_leaves_the_same_end_and_the_same_keys() {
         // One that waited is told to begin, and comes to the same.
         let events = events + u64::from(waits);
         for ends_at in 1..=events {
-            let (view, seen, after) = story(Some(ends_at), waits).await;
+            let world = World::new(obliging);
+            let (view, seen, after) = story(world, Some(ends_at), waits).await;
             assert_eq!(view, whole, "ended at {ends_at}");
             assert_eq!(seen, keys, "ended at {ends_at}");
             assert_eq!(after, events, "ended at {ends_at}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_that_are_computed_come_to_the_same_wherever_the_node_ends() {
+    let (called, _, events) = story(World::new(obliging), None, false).await;
+    let (whole, keys, computed) = story(World::computing(obliging), None, false).await;
+    assert_eq!((&whole, computed), (&called, events));
+    // One authorization, one post.
+    assert_eq!(keys.len(), 2);
+    for waits in [false, true] {
+        let events = events + u64::from(waits);
+        for ends_at in 1..=events {
+            let world = World::computing(obliging);
+            let (view, seen, after) = story(world, Some(ends_at), waits).await;
+            assert_eq!((&view, after), (&whole, events), "ended at {ends_at}");
+            assert!(seen.is_superset(&keys), "ended at {ends_at}");
+        }
+    }
+}
+
+/// So many steps, each behind the one before.
+fn row(steps: usize) -> Value {
+    let step = |number: usize| {
+        let needs: Vec<String> =
+            number.checked_sub(1).map(|last| format!("s{last}")).into_iter().collect();
+        json!({"id": format!("s{number}"), "needs": needs, "plugin": "stub", "capability": "act"})
+    };
+    json!({"name": "row", "steps": (0..steps).map(step).collect::<Vec<Value>>()})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_of_computed_steps_is_over_with_its_submission() {
+    let world = World::computing(obliging);
+    let running = world.start().await;
+    let appends = || world.store.faults().calls(Point::BeforeAppend);
+    let before = appends();
+    let answer = running.submit("w", &row(40)).await;
+    assert_eq!((answer.sequence.0, appends() - before), (1, 1));
+    let (events, view) = running.view("w").await;
+    assert_eq!((events, &view["status"]), (42, &json!("success")));
+    assert!(world.desk.keys().is_empty());
+}
+
+/// It waits for no more than what goes with one command.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_ends_a_row_of_computed_steps_at_a_boundary() {
+    let world = World::computing(obliging);
+    let running = world.start().await;
+    running.submit("w", &row(1_000)).await;
+    let body = json!({"reason": "enough", "by": "me"});
+    running.tell("w", "cancel", &body, None).await.unwrap();
+    let view = running.ended("w").await;
+    assert_eq!(view["status"], "cancelled");
+    let steps = view["steps"].as_array().unwrap();
+    let done = steps.iter().filter(|step| step["status"] == "success").count();
+    // What goes with the submission, one call, and what goes with its outcome.
+    assert!((64..=130).contains(&done), "{done}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,15 @@ fn moody(request: &Value) -> Result<Value, EffectError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_workflows_with_failures_come_to_ends_that_account_for_every_reservation() {
-    let world = World::new(moody);
+    account_for_every_reservation(World::new(moody)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_do_a_thousand_whose_steps_are_computed_where_they_succeed() {
+    account_for_every_reservation(World::computing(moody)).await;
+}
+
+async fn account_for_every_reservation(world: World) {
     let running = world.start().await;
     for number in 0..1_000 {
         running.submit(&format!("w{number}"), &plan()).await;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use coppice_core::{CommandId, CorrelationId, Entity};
+use coppice_core::{CommandId, CorrelationId, EffectMode, Entity};
 
 use super::Host;
 use crate::answer::{Answer, Failure};
@@ -70,6 +70,19 @@ fn waits_for<K: Entity>(state: &K::State, message: &SystemMessage) -> bool {
     }
 }
 
+/// Whether nothing is computed behind a message; see [`Order::alone`]. The outcome of a call that
+/// isn't made again is one that can't be had again.
+fn goes_alone<K: Entity>(state: &K::State, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::Digest { message: SystemMessage::Outcome { id, .. }, alone: false } => {
+            let effect = K::pending(state).effect(id);
+            effect.is_some_and(|effect| effect.mode == EffectMode::AtMostOnce)
+        }
+        Wanted::Digest { alone, .. } => *alone,
+        _ => true,
+    }
+}
+
 fn command_of<K: Entity>(state: &K::State, message: &SystemMessage) -> Option<K::Command> {
     match message {
         SystemMessage::Timer { id, due } => K::on_timer(state, id, *due),
@@ -113,7 +126,7 @@ impl<K: Entity> Host<K> {
                 return self.forget(delivery, &subject);
             }
             Wanted::Restart => return self.restart(delivery),
-            Wanted::Digest(_) | Wanted::Settle(_) | Wanted::Wake | Wanted::Ordinal(_) => {}
+            Wanted::Digest { .. } | Wanted::Settle(_) | Wanted::Wake | Wanted::Ordinal(_) => {}
         }
         let Some(life) = self.life.as_mut() else {
             return delivery.answer(Err(Failure::Conflict));
@@ -136,7 +149,7 @@ impl<K: Entity> Host<K> {
                 let answer = Answer { reply: reply.into(), ..nothing() };
                 return self.settle_system(delivery, Ok(answer), After::default());
             }
-            Wanted::Digest(message) | Wanted::Settle(message) => message.clone(),
+            Wanted::Digest { message, .. } | Wanted::Settle(message) => message.clone(),
             Wanted::Forget(_) | Wanted::Restart => {
                 return delivery.answer(Err(Failure::Undigested));
             }
@@ -168,9 +181,8 @@ impl<K: Entity> Host<K> {
         let Some(command) = command else {
             return self.settle_system(delivery, Err(Failure::Undigested), After::default());
         };
-        let spans = &self.slot.services.spans;
-        let trace = spans.samples(id.0).then(|| Trace::root(id.0, true));
-        let order = order_of::<K>(id, command, message, delivery, trace);
+        let mut order = order_of::<K>(id, command, delivery, message, &life.state);
+        order.trace = self.slot.services.spans.samples(id.0).then(|| Trace::root(id.0, true));
         match self.decide(&order) {
             None => self.crash(order, "a panic or an overrun of its time in decide"),
             Some((now, Ok(verdict))) => self.accept(order, verdict, now).await,
@@ -196,23 +208,25 @@ impl<K: Entity> Host<K> {
 fn order_of<K: Entity>(
     id: CommandId,
     command: K::Command,
-    message: SystemMessage,
     delivery: SystemDelivery,
-    trace: Option<Trace>,
+    message: SystemMessage,
+    state: &K::State,
 ) -> Box<Order<K>> {
+    let alone = goes_alone::<K>(state, &delivery.wanted);
     let SystemDelivery { received, deadline, reply, .. } = delivery;
     Box::new(Order {
         intent: Intent::Command(command),
         id,
         keyed: None,
         correlation: CorrelationId(id.0),
-        trace,
+        trace: None,
         expected: None,
         begins: false,
         origin: Origin::System(message),
         received,
         deadline,
         link: None,
+        alone,
         falls: 0,
         reply,
     })

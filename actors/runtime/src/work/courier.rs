@@ -108,7 +108,8 @@ impl Courier {
             }
             let mut tries = 0;
             loop {
-                match self.once(key, message).await {
+                // Whatever it was that ended the process before, next time it is met by itself.
+                match self.once(key, message, count > 1).await {
                     Try::End(delivered) => {
                         if is_counted {
                             self.attempts.forget(counted);
@@ -149,9 +150,9 @@ impl Courier {
         for_good
     }
 
-    async fn once(&self, key: &StreamKey, message: &SystemMessage) -> Try {
+    async fn once(&self, key: &StreamKey, message: &SystemMessage, alone: bool) -> Try {
         let deadline = Instant::now() + self.patience;
-        let delivered = self.registry.deliver(key, message.clone(), deadline).await;
+        let delivered = self.registry.deliver(key, message.clone(), alone, deadline).await;
         let Err(failure) = delivered else { return Try::End(Delivered::Digested) };
         match failure {
             Failure::Crashed => Try::Crashed,

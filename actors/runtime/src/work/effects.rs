@@ -55,6 +55,21 @@ pub trait EffectHandler: fmt::Debug + Send + Sync + 'static {
     /// Makes the call; the response is JSON text. Dropped where the pool's time limit passes,
     /// which counts as [`EffectError::Unknown`].
     fn call(&self, call: EffectCall) -> BoxFuture<'_, Result<String, EffectError>>;
+
+    /// Whether [`EffectHandler::compute`] is asked at all.
+    fn computes(&self) -> bool {
+        false
+    }
+
+    /// The response where it can be computed: from the request and what the node has in memory, at
+    /// once, with nothing outside touched or told. It is asked for in the turn of the entity that
+    /// adds the effect, before anything of that is durable, and recorded with it; it may be asked
+    /// for again, and then for nothing. `None`, also for whatever fails, leaves the effect to
+    /// [`EffectHandler::call`].
+    fn compute(&self, call: &EffectCall) -> Option<String> {
+        let _called = call;
+        None
+    }
 }
 
 /// A handler with its bounds: a bulkhead of its own, so that one that hangs holds up no other.

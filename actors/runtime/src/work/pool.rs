@@ -8,8 +8,9 @@
 //! put down, so as to hold no others' places, and found by a scan once it is turned back.
 
 mod passage;
+mod pools;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use self::passage::{Bar, Called, Ended, holding, is_counted, outcome_of};
+pub use self::pools::Pools;
 use crate::gate::Gate;
 use crate::lease::Lease;
 use crate::trace::{Span, SpanKind, Spans, Trace};
@@ -64,12 +66,23 @@ pub struct Job {
 }
 
 impl Job {
-    fn idempotency_key(&self) -> Uuid {
+    pub(crate) fn idempotency_key(&self) -> Uuid {
         effect_key(self.key.stream(), &self.id, self.ordinal)
     }
 
-    fn outcome(&self, outcome: EffectOutcome) -> SystemMessage {
+    pub(crate) fn outcome(&self, outcome: EffectOutcome) -> SystemMessage {
         SystemMessage::Outcome { id: self.id.clone(), ordinal: self.ordinal, outcome }
+    }
+
+    /// One try of it.
+    fn call(&self, trace: Trace) -> EffectCall {
+        EffectCall {
+            entity: self.key.clone(),
+            effect: self.id.clone(),
+            idempotency_key: self.idempotency_key(),
+            request: self.effect.request.clone(),
+            trace,
+        }
     }
 }
 
@@ -92,6 +105,10 @@ pub struct PoolCounters {
     pub unknown: AtomicU64,
     /// Effects that were taken out of delivery.
     pub parked: AtomicU64,
+    /// Effects that were computed in their entity's turn, and so never were in the pool.
+    pub computed: AtomicU64,
+    /// Computations that took longer, each, than all of a turn may.
+    pub computed_late: AtomicU64,
 }
 
 impl PoolCounters {
@@ -178,61 +195,6 @@ impl Pool {
         let room = queue.overflowed && queue.known.len() <= self.queue_max / 2;
         queue.overflowed &= !room;
         room
-    }
-}
-
-/// Every pool of the node, by its handler's name. Clones are the same pools.
-#[derive(Debug, Clone)]
-pub struct Pools {
-    by_name: Arc<BTreeMap<&'static str, Arc<Pool>>>,
-    quarantine: Quarantine,
-    gate: Arc<Gate>,
-}
-
-impl Pools {
-    /// Of these handlers; of two with one name the later stands.
-    #[must_use]
-    pub fn new(
-        specs: Vec<EffectPool>,
-        queue_max: usize,
-        quarantine: Quarantine,
-        gate: Arc<Gate>,
-    ) -> Self {
-        let pool = |spec: EffectPool| {
-            let name = spec.name;
-            let (queue, bell) = (Mutex::default(), Notify::new());
-            (name, Arc::new(Pool { spec, queue, queue_max, bell, counters: Default::default() }))
-        };
-        Self { by_name: Arc::new(specs.into_iter().map(pool).collect()), quarantine, gate }
-    }
-
-    /// The pools, in order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        self.by_name.values()
-    }
-
-    /// Whether an effect is in a pool: it waits for its turn, or is under way.
-    pub(crate) fn have(&self, effect: Uuid) -> bool {
-        self.iter().any(|pool| pool.queue.lock().known.contains(&effect))
-    }
-
-    /// Puts an effect into its pool, unless it is there, out of delivery or behind a switch.
-    pub fn offer(&self, job: Job) {
-        let stream = job.key.stream();
-        let key = job.idempotency_key();
-        if self.quarantine.holds_entity(stream) || self.quarantine.holds(stream, key) {
-            return;
-        }
-        if let Some(target @ (Target::Kind(_) | Target::Tenant(_))) = holding(&self.gate, &job) {
-            return self.gate.leave(target);
-        }
-        match self.by_name.get(job.effect.handler.as_ref()) {
-            Some(pool) => pool.offer(job),
-            None => {
-                let detail = format!("there is no handler {:?}", job.effect.handler);
-                quarantine(&self.quarantine, &job, LetterReason::NoHandler, detail, 0);
-            }
-        }
     }
 }
 
@@ -455,13 +417,7 @@ impl PoolRunner {
         let spec = &self.pool.spec;
         let above = self.trace(job);
         let trace = above.child();
-        let call = EffectCall {
-            entity: job.key.clone(),
-            effect: job.id.clone(),
-            idempotency_key: job.idempotency_key(),
-            request: job.effect.request.clone(),
-            trace: trace.clone(),
-        };
+        let call = job.call(trace.clone());
         let started = Instant::now();
         let called = AssertUnwindSafe(spec.handler.call(call)).catch_unwind();
         let answer = match timeout(spec.timeout, called).await {

@@ -47,6 +47,10 @@ pub(crate) mod capability {
     pub(crate) const GENERIC_ACTION: &str = "generic_action";
 }
 
+/// Those that ask a wallet, which is elsewhere.
+const ASKS_A_WALLET: [&str; 3] =
+    [capability::CHECK_BALANCE, capability::MONITOR_ACTION, capability::ONCHAIN_ACTION];
+
 /// The plugin.
 #[derive(Debug)]
 pub struct Builtin {
@@ -97,5 +101,18 @@ impl Plugin for Builtin {
             };
             done.unwrap_or_else(|failed| OutputEnvelope::failed(&input, failed.code, failed.error))
         })
+    }
+
+    /// What asks no wallet.
+    fn computes(&self, capability: &str) -> bool {
+        !ASKS_A_WALLET.contains(&capability)
+    }
+
+    fn compute(&self, input: &InputEnvelope) -> Option<OutputEnvelope> {
+        match input.capability.as_str() {
+            asks if ASKS_A_WALLET.contains(&asks) => None,
+            capability::POLICY_CHECK => self.policy_check(input).ok(),
+            _ => Some(steps::generic_action(input)),
+        }
     }
 }

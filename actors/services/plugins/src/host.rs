@@ -131,7 +131,7 @@ impl PluginHost {
     }
 
     /// Asks the policy; its answer as it is to be recorded.
-    fn permitted(
+    pub(crate) fn permitted(
         &self,
         call: &EffectCall,
         request: &CallRequest,
@@ -243,7 +243,7 @@ fn question(call: &EffectCall, request: &CallRequest, offer: &Offer) -> Question
 }
 
 /// Over HTTP it was cut off on the way; inside the process it is only known now.
-fn bounded(
+pub(crate) fn bounded(
     output: OutputEnvelope,
     bytes_max: usize,
     secrets: &BTreeMap<String, String>,
@@ -269,7 +269,7 @@ fn is_well(said: &Result<OutputEnvelope, CallFault>) -> bool {
     }
 }
 
-fn answered(
+pub(crate) fn answered(
     offer: &Offer,
     output: OutputEnvelope,
     policy: Json,
@@ -300,6 +300,14 @@ fn answered(
 }
 
 impl EffectHandler for PluginHost {
+    fn computes(&self) -> bool {
+        true
+    }
+
+    fn compute(&self, call: &EffectCall) -> Option<String> {
+        self.computed(call)
+    }
+
     fn call(&self, call: EffectCall) -> BoxFuture<'_, Result<String, EffectError>> {
         Box::pin(async move {
             let response = self.carry_out(&call).await?;

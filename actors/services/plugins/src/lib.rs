@@ -15,6 +15,7 @@ pub mod breakers;
 pub mod builtin;
 mod calls;
 mod catalog;
+mod compute;
 mod entities;
 mod failure;
 pub mod fetch;
@@ -32,6 +33,7 @@ pub use breakers::{Admission, Breakers, RegistryBreakers, Standing, Unadmitted};
 pub use catalog::{
     Catalog, Counts, Offer, Unavailable, VERSIONS_MAX, VersionHealth, VersionReport,
 };
+pub use compute::COMPUTED_BYTES_MAX;
 pub use failure::{CallFailure, FailureDetail};
 pub use host::{PLUGIN, PluginHost};
 pub use options::PluginOptions;

@@ -9,6 +9,8 @@ mod backend;
 mod breakers;
 #[path = "host/builtin.rs"]
 mod builtin;
+#[path = "host/computed.rs"]
+mod computed;
 #[path = "host/impostor.rs"]
 mod impostor;
 #[path = "host/inside.rs"]

@@ -60,6 +60,8 @@ pub(super) fn runtime_options(config: &Config) -> RuntimeOptions {
         pool_queue_max: config.effects.queue_max,
         pool_open_max: config.effects.open_max,
         effect_starts_max: config.effects.starts_max,
+        computed_max: config.effects.computed_max,
+        computing: Duration::from_millis(config.effects.computing_ms),
         // Nodes that fail together must not come back together.
         jitter_seed: Uuid::new_v4().as_u64_pair().0,
         ..RuntimeOptions::default()

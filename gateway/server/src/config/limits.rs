@@ -223,6 +223,8 @@ fn ranges(config: &Config) -> Vec<Range> {
         ("effects.queue_max", size(effects.queue_max), 1..=10_000_000),
         ("effects.open_max", size(effects.open_max), 1..=1_000_000),
         ("effects.starts_max", effects.starts_max.into(), 1..=1_000_000),
+        ("effects.computed_max", size(effects.computed_max), 0..=1_000),
+        ("effects.computing_ms", effects.computing_ms, 0..=1_000),
         ("effects.concurrency", size(effects.concurrency), 1..=100_000),
         ("effects.timeout_ms", effects.timeout_ms, 1..=DAY_MS),
         ("store.connections_max", u64::from(store.connections_max), 1..=10_000),

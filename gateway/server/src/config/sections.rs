@@ -283,6 +283,10 @@ pub struct EffectsConfig {
     pub open_max: usize,
     /// Lives of the node in which an effect may be started without a recorded outcome.
     pub starts_max: u32,
+    /// Effects that are computed behind one command before the rest is called.
+    pub computed_max: usize,
+    /// How long that may go on.
+    pub computing_ms: u64,
     /// Calls of one pool at the same time.
     pub concurrency: usize,
     /// How long one call may take.

@@ -68,15 +68,13 @@ pub(super) fn tree(answer: &Value) -> String {
     let mut parts = Vec::new();
     part(&answer["tree"], 0, &mut parts);
     let mut text = table(&["part", "state", "lives", "in window", "last exit"], parts.into_iter());
-    let members = [
-        ("kinds", "kind", ["residents", "crashes_total", "stuck"]),
-        ("pools", "name", ["outstanding", "calls_total", "settled_total"]),
+    let members: [(&str, &[&str]); 2] = [
+        ("kinds", &["kind", "residents", "crashes_total", "stuck"]),
+        ("pools", &["name", "outstanding", "calls_total", "settled_total", "computed_total"]),
     ];
-    for (member, name, columns) in members {
-        let cells = |row: &Value| {
-            std::iter::once(name).chain(columns).map(|column| shown(&row[column])).collect()
-        };
-        let heads: Vec<_> = std::iter::once(member).chain(columns).collect();
+    for (member, columns) in members {
+        let cells = |row: &Value| columns.iter().map(|column| shown(&row[*column])).collect();
+        let heads: Vec<_> = std::iter::once(&member).chain(&columns[1..]).copied().collect();
         text.push('\n');
         text.push_str(&table(&heads, rows(answer, member).map(cells)));
     }

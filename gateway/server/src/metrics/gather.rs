@@ -166,6 +166,9 @@ fn effects(samples: &mut Samples, inspector: &Inspector) {
         let (name, counters) = (pool.spec().name, pool.counters());
         counter(samples, t::EFFECT_CALLS, &[name], counters.calls.load(Relaxed));
         counter(samples, t::EFFECT_RETRIES, &[name], counters.retries.load(Relaxed));
+        counter(samples, t::EFFECTS_COMPUTED, &[name], counters.computed.load(Relaxed));
+        let late = counters.computed_late.load(Relaxed);
+        counter(samples, t::EFFECTS_COMPUTED_LATE, &[name], late);
         for (outcome, ended) in [
             ("done", &counters.done),
             ("failed", &counters.failed),

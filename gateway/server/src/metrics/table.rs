@@ -103,6 +103,10 @@ metrics! {
 
     EFFECT_CALLS = Counter "coppice_effect_calls" ["pool"] "Calls that were started.";
     EFFECT_RETRIES = Counter "coppice_effect_retries" ["pool"] "Calls that were tried again.";
+    EFFECTS_COMPUTED = Counter "coppice_effects_computed" ["pool"]
+        "Effects that were computed in the turn that added them, and so not called.";
+    EFFECTS_COMPUTED_LATE = Counter "coppice_effects_computed_late" ["pool"]
+        "Computations that took longer, each, than effects.computing_ms allows a whole turn.";
     EFFECTS_ENDED = Counter "coppice_effects_ended" ["pool", "outcome"]
         "Effects that ended as done, failed or unknown; parked ones are out of delivery.";
     EFFECTS_OPEN = Gauge "coppice_effects_open" ["pool"] "Effects that wait or are under way.";

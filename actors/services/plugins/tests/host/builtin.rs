@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coppice_core::Json;
-use coppice_plugin_sdk::Plugin;
+use coppice_plugin_sdk::{InputEnvelope, Plugin};
 use coppice_plugins::builtin::Builtin;
 use coppice_plugins::builtin::wallet::{SAMPLE_WALLET, SimulatedWallets};
 use coppice_plugins::{Fact, Permission, Permit, PermitUnavailable, Question, Unasked};
@@ -212,4 +212,38 @@ async fn a_policy_check_asks_the_policy_about_the_action() {
     );
     assert_eq!(code(&world, "policy_check", asked("burn_money")).await, "content_policy_violation");
     assert_eq!(code(&world, "policy_check", json!({})).await, "plugin_input_invalid");
+}
+
+#[test]
+fn what_is_computed_is_what_the_step_says_and_no_wallet_is_asked() {
+    let builtin = Builtin::new(Arc::new(SimulatedWallets::default()), Arc::new(Unasked) as Arc<_>);
+    let mut asked = Vec::new();
+    for capability in builtin.manifest().capabilities.iter().map(String::as_str).chain(["other"]) {
+        let input: InputEnvelope = serde_json::from_value(json!({
+            "task_id": "workflow-1",
+            "task_description": "Do it.",
+            "envelope_version": "1.0",
+            "capability": capability,
+            "input": { "wallet_address": SAMPLE_WALLET, "action_type": "read", "amount": "1" },
+            "context": { "tenant_id": "default" },
+            "metadata": {
+                "source_channel": "api",
+                "priority": "P2",
+                "source_plugin": null,
+                "correlation_id": "c",
+                "timestamp": "2026-01-01T00:00:00.000000Z",
+                "idempotency_key": "k"
+            }
+        }))
+        .unwrap();
+        let computed = builtin.computes(capability).then(|| builtin.compute(&input)).flatten();
+        if computed.is_none() {
+            asked.push(capability.to_owned());
+            assert_eq!(builtin.compute(&input), None, "{capability}");
+            continue;
+        }
+        let said = futures_util::FutureExt::now_or_never(builtin.execute(input)).unwrap();
+        assert_eq!(computed, Some(said), "{capability}");
+    }
+    assert_eq!(asked, ["check_balance", "monitor_action", "onchain_action"]);
 }

@@ -131,6 +131,7 @@ fn pools(inspector: &Inspector) -> Vec<PoolView> {
             calls_total: counters.calls.load(Ordering::Relaxed),
             retries_total: counters.retries.load(Ordering::Relaxed),
             settled_total: counters.settled.load(Ordering::Relaxed),
+            computed_total: counters.computed.load(Ordering::Relaxed),
         }
     });
     pools.collect()
