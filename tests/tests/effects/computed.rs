@@ -140,6 +140,25 @@ async fn one_command_has_so_many_computed_and_the_rest_is_called() {
     assert_eq!((world.runner.computed().len(), world.runner.called().len()), (0, 2));
 }
 
+/// What an outcome has taken off or set anew is as the last one left it.
+#[tokio::test(start_paused = true)]
+async fn what_a_computed_outcome_takes_off_is_neither_called_nor_rung() {
+    let body = r#"{"left":3,"detour":true}"#;
+    for (computes, called) in [
+        ((|left| (left <= 3).then_some("{}")) as Computes, &[][..]),
+        (|left| (left == 3).then_some("{}"), &[2, 1]),
+        // The detour alone: it takes the hop's place.
+        (|left| (left > 3).then_some("{}"), &[2, 1]),
+    ] {
+        let world = world(computes);
+        let running = world.start().await;
+        running.caller.0.ask("relay", command("r", "go", body, None)).await.unwrap();
+        assert_eq!(running.arrives().await, 4);
+        assert_eq!(running.node.inspector().timers().len(), 0);
+        assert_eq!(world.runner.called(), called);
+    }
+}
+
 const SLOWLY: Duration = Duration::from_millis(3);
 
 /// In true time, for a computation can't let the paused one go on.

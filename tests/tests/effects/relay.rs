@@ -6,7 +6,7 @@ use std::sync::Arc;
 use coppice_core::entity::parse_body;
 use coppice_core::{
     CommandError, Context, Decision, DecodeError, DomainEvent, Effect, EffectId, EffectMode,
-    EffectOutcome, Entity, Pending, Rejection,
+    EffectOutcome, Entity, Pending, Rejection, TimerId, Timestamp,
 };
 use coppice_runtime::{EffectCall, EffectError, EffectHandler};
 use futures_util::future::BoxFuture;
@@ -20,6 +20,10 @@ use coppice_tests::bell::Bell;
 pub(crate) const HOPS: &str = "hops";
 
 const HOP: &str = "hop";
+const DETOUR: &str = "detour";
+const FAR: Timestamp = Timestamp::from_micros(4_000_000_000_000_000);
+/// What the runner is asked for a detour. It comes to a hop as well.
+const DETOUR_LEFT: u32 = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Relay;
@@ -45,6 +49,9 @@ pub(crate) struct Go {
     /// Whether its hops are called at most once.
     #[serde(default)]
     once: bool,
+    /// Whether it owes a detour as well, until the next hop, and sets a timer, until the last one.
+    #[serde(default)]
+    detour: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +100,14 @@ impl DomainEvent for Event {
     }
 }
 
+impl State {
+    fn owe(&mut self, id: &str, left: u32) {
+        let mode = if self.once { EffectMode::AtMostOnce } else { EffectMode::Retry };
+        let effect = Effect { handler: HOPS.into(), request: left.to_string().into(), mode };
+        self.pending.add_effect(EffectId(id.into()), effect);
+    }
+}
+
 impl Entity for Relay {
     const KIND: &'static str = "relay";
     const SNAPSHOT_LAYOUT: u32 = 1;
@@ -129,16 +144,23 @@ impl Entity for Relay {
 
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
-            Event::Went(go) => (state.left, state.once) = (go.left, go.once),
-            Event::Hopped => state.left -= 1,
+            Event::Went(go) => {
+                (state.left, state.once) = (go.left, go.once);
+                if go.detour {
+                    state.owe(DETOUR, DETOUR_LEFT);
+                    state.pending.set_timer(TimerId(DETOUR.into()), FAR);
+                }
+            }
+            Event::Hopped => {
+                state.left -= 1;
+                state.pending.remove_effect(&EffectId(DETOUR.into()));
+            }
         }
-        let id = EffectId(HOP.into());
-        state.pending.remove_effect(&id);
+        state.pending.remove_effect(&EffectId(HOP.into()));
         if state.left > 0 {
-            let request = state.left.to_string().into();
-            let mode = if state.once { EffectMode::AtMostOnce } else { EffectMode::Retry };
-            let effect = Effect { handler: HOPS.into(), request, mode };
-            state.pending.add_effect(id, effect);
+            state.owe(HOP, state.left);
+        } else {
+            state.pending.clear_timer(&TimerId(DETOUR.into()));
         }
         state
     }

@@ -91,7 +91,14 @@ impl Lot {
                 "ttl_seconds": ttl,
             })
         };
-        let mut make = step("make", json!(["look"]));
+        // Computed with what comes before it, if nothing died between.
+        let noted = |id: &str, of: &str| {
+            json!({
+                "id": id, "needs": [of], "plugin": "builtin", "capability": "generic_action",
+                "input": { "of": format!("$steps.{of}.output") },
+            })
+        };
+        let mut make = step("make", json!(["note"]));
         make["payment"] = pays(100, "work", if self == Self::Slow { 3 } else { 3_600 });
         let mut tell = step("tell", json!(["look"]));
         tell["payment"] =
@@ -102,7 +109,10 @@ impl Lot {
         json!({
             "objective": format!("number {number}"),
             "budget": { "amount": budget, "asset": "USD" },
-            "plan": { "name": "crowd", "steps": [step("look", json!([])), make, tell, close] },
+            "plan": { "name": "crowd", "steps": [
+                step("look", json!([])), noted("note", "look"), make, tell, close,
+                noted("file", "close"),
+            ] },
         })
     }
 }
@@ -216,10 +226,28 @@ impl Worker {
     }
 }
 
-/// What has become of a payment, as its workflow has it: nothing was reserved where it is none.
-fn settlement<'a>(view: &'a Value, step: &str) -> Option<&'a str> {
+fn step<'a>(view: &'a Value, id: &str) -> &'a Value {
     let steps = view["steps"].as_array().unwrap();
-    steps.iter().find(|shown| shown["id"] == step).unwrap()["settlement"].as_str()
+    steps.iter().find(|shown| shown["id"] == id).unwrap()
+}
+
+/// What has become of a payment, as its workflow has it: nothing was reserved where it is none.
+fn settlement<'a>(view: &'a Value, id: &str) -> Option<&'a str> {
+    step(view, id)["settlement"].as_str()
+}
+
+/// What is noted of a step is what it gave, and is there where it gave something and the workflow
+/// went on.
+fn check_notes(lot: Lot, view: &Value) {
+    for (id, of) in [("note", "look"), ("file", "close")] {
+        let (note, noted) = (step(view, id), step(view, of));
+        if note["status"] == "success" {
+            assert_eq!(note["output"]["parameters"]["of"], noted["output"], "{view}");
+        } else {
+            let went_on = noted["status"] == "success" && lot != Lot::Cancelled;
+            assert!(!went_on || lot == Lot::Rejected, "{id} was left out: {view}");
+        }
+    }
 }
 
 /// How payments ended, counted, each compared with what the treasury has of its intent.
@@ -268,6 +296,7 @@ fn check(ended: &[(Lot, Value)], counts: &BTreeMap<String, usize>, balanced: Bal
         assert!(count(end) > 0, "nothing was {end}: {counts:?}");
     }
     for (lot, view) in ended {
+        check_notes(*lot, view);
         let status = view["status"].as_str().unwrap();
         let fits = match lot {
             Lot::Rejected => ["rejected", "partial", "failed"].contains(&status),
