@@ -74,7 +74,7 @@ impl SqliteAppender {
         let acquired = self.pool.acquire().await;
         let mut connection = acquired.map_err(|error| classify("appending", error))?;
         let outcome = append_on(&mut state, &self.recent, &mut connection, units).await;
-        self.checkpoints.appended();
+        self.checkpoints.appended(units);
         if let Err(StoreError::Unavailable { .. }) = &outcome {
             // Whatever broke, a fresh connection reads the file as it is.
             state.tail = None;

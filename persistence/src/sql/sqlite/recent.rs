@@ -135,7 +135,7 @@ fn size_of(event: &StoredEvent) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use coppice_core::envelope::EventBody;
     use coppice_core::{
         CommandId, CorrelationId, EntityId, EntityKind, Epoch, EventRecord, Sequence, ShardId,
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    fn append(events: usize, payload_bytes: usize) -> StreamAppend {
+    pub(in crate::sql::sqlite) fn append(events: usize, payload_bytes: usize) -> StreamAppend {
         let key = StreamKey::new(
             TenantId::new("acme").unwrap(),
             EntityKind::new("counter").unwrap(),
