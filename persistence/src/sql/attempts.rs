@@ -22,6 +22,20 @@ const MESSAGES_MAX: usize = 64;
 /// Stream, message, count.
 type CountTuple = (Vec<u8>, Vec<u8>, i64);
 
+/// Deletes the oldest counts of entities that wait for nothing; the words lock what is found.
+macro_rules! drop_stale {
+    ($locking:literal) => {
+        concat!(
+            "DELETE FROM attempts WHERE touched_at < $1 AND (stream, message) IN ",
+            "(SELECT a.stream, a.message FROM attempts a WHERE a.touched_at < $1 AND NOT COALESCE(",
+            "(SELECT e.owes OR e.wake_at IS NOT NULL FROM entities e WHERE e.stream = a.stream), ",
+            "FALSE) ORDER BY a.stream, a.message LIMIT $2",
+            $locking,
+            ")"
+        )
+    };
+}
+
 #[async_trait]
 impl Attempts for SqlStore {
     async fn count_attempts(
@@ -64,12 +78,12 @@ impl Attempts for SqlStore {
         before: Timestamp,
         limit: usize,
     ) -> Result<u64, StoreError> {
-        // The time stands twice: a row that was counted while the deletion waited for it is looked
-        // at again on PostgreSQL, by the outer condition only.
-        let text = "DELETE FROM attempts WHERE touched_at < $1 AND (stream, message) IN \
-             (SELECT a.stream, a.message FROM attempts a WHERE a.touched_at < $1 AND NOT COALESCE(\
-             (SELECT e.owes OR e.wake_at IS NOT NULL FROM entities e WHERE e.stream = a.stream), \
-             FALSE) ORDER BY a.stream, a.message LIMIT $2)";
+        // PostgreSQL deletes in whatever order it finds them, which is not that of a statement that
+        // counts them: so they are locked first, and left where somebody counts them just now.
+        let text = match &self.journal {
+            Db::Sqlite { .. } => drop_stale!(""),
+            Db::Postgres(_) => drop_stale!(" FOR UPDATE OF a SKIP LOCKED"),
+        };
         writing!(&self.journal, "dropping stale counts of tries", pool => {
             sqlx::query(text)
                 .bind(before.as_micros())
