@@ -313,6 +313,17 @@ fn check(ended: &[(Lot, Value)], counts: &BTreeMap<String, usize>, balanced: Bal
     }
 }
 
+/// The failures of steps, counted.
+fn failures(ended: &[(Lot, Value)]) -> BTreeMap<String, usize> {
+    let steps = ended.iter().flat_map(|(_, view)| view["steps"].as_array().unwrap());
+    let codes = steps.filter_map(|step| Some((&step["id"], step["error"]["code"].as_str()?)));
+    let mut counts = BTreeMap::new();
+    for (id, code) in codes {
+        *counts.entry(format!("{id} {code}")).or_default() += 1;
+    }
+    counts
+}
+
 async fn many_through_kills(database: Option<String>) {
     let seed = seed();
     let mut random = Random::seeded(seed);
@@ -368,9 +379,10 @@ async fn many_through_kills(database: Option<String>) {
     assert_eq!(letters["dead_letters"], json!([]), "{letters}");
     let (_store, balanced) = node.leave().await;
     println!(
-        "{count} workflows, {kills} kills, {} calls, {:?}: {balanced}; {counts:?}",
+        "{count} workflows, {kills} kills, {} calls, {:?}: {balanced}; {counts:?}; failed {:?}",
         desk.calls(),
         since.elapsed(),
+        failures(&ended),
     );
     check(&ended, &counts, balanced);
 }
