@@ -4,9 +4,10 @@
 //! decided at once and goes with what added the effect, in one ticket: both become durable or
 //! neither does, and whoever decides anew computes anew.
 //!
-//! **Invariants:** an effect that was there before this life is none of these, so what ends the
-//! process over a computation is met again only by whoever sends the command again; what isn't taken
-//! in here, for whatever reason, starts after the commit like any other effect.
+//! **Invariants:** an effect that was there before this life is none of these, and behind what is
+//! delivered again there are none: of a computation that ends the process, what led to it is met by
+//! itself the next time. What isn't taken in here, for whatever reason, starts after the commit like
+//! any other effect.
 
 use std::collections::VecDeque;
 use std::mem::take;
